@@ -1,0 +1,74 @@
+# Two commands for a newcomer: `make demo` and `make test`. Nothing needs to be activated.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+ARGS ?=
+PYTHON ?=
+STAMP := .venv/.grokwatch-stamp
+RUN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check bench up down docs golden clean
+
+help:  ## show this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z]+):.*## (.*)/  make \1: \2/p' Makefile
+
+$(STAMP): requirements.lock pyproject.toml
+	@for candidate in "$(PYTHON)" python3.11 python3.12 python3.13 python3 python; do
+	  if [ -n "$$candidate" ] && "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+	    python=$$candidate; break
+	  fi
+	done
+	if [ -z "$${python:-}" ]; then
+	  echo "Expected Python 3.11 or newer, found none. Try: apt-get install python3 python3-venv, or make PYTHON=/path/to/python3.11" >&2
+	  exit 1
+	fi
+	if ! $(RUN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+	  "$$python" -m venv --clear .venv 2>/dev/null || {
+	    echo "Expected the module venv of $$python to work. Try: apt-get install python3-venv" >&2
+	    rm -rf .venv; exit 1; }
+	fi
+	echo "Setting up .venv with $$(grep -c '==' requirements.lock) locked packages (once, one or two minutes) ..."
+	PYTHONUNBUFFERED=1 $(RUN)/python -m pip install -r requirements.lock 2>.venv/pip-errors.txt \
+	  | awk '/^(Collecting|Processing|Requirement already)/ { if (++n % 20 == 0) { print "  " n " found"; fflush() } } /^Installing/ { print "  installing"; fflush() }' \
+	  || { cat .venv/pip-errors.txt >&2; exit 1; }
+	$(RUN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(STAMP)  ## train a small network, watch it, say in advance that it will generalise
+	@$(RUN)/grokwatch demo $(ARGS)
+
+test: $(STAMP)  ## run the tests; make test ARGS="-k neutrality"
+	@$(RUN)/pytest $(ARGS)
+
+check: $(STAMP)  ## format, lint, types, layers, generated pages
+	@failed=0
+	step() { echo "== $$*"; "$(RUN)/$$@" || failed=1; }
+	step ruff format --check .
+	step ruff check .
+	step mypy -p grokwatch.monitor -p grokwatch.callbacks -p grokwatch.experiments -p tests -p docs
+	step lint-imports --no-cache
+	step python -m cogapp --check --check-fail-msg "make docs" docs/*.md
+	exit $$failed
+
+bench: $(STAMP)  ## measure overhead and costs, and print them
+	@$(RUN)/pytest tests/bench --benchmark-enable -p no:randomly -s $(ARGS)
+
+up:  ## start MLflow and Prometheus in containers (needs docker compose)
+	@mkdir -p .grokwatch/prometheus
+	docker compose up --detach --wait
+
+down:  ## stop them; their data stays
+	docker compose down
+
+docs: $(STAMP)  ## write the generated pages again
+	@$(RUN)/python -m cogapp -r docs/*.md
+
+golden: $(STAMP)  ## write the golden files again; say why in the commit
+	@$(RUN)/pytest tests --golden -k golden -p no:randomly $(ARGS)
+
+clean:  ## remove what set-up and tests made; runs and trackers stay
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

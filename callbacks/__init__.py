@@ -1,0 +1,1 @@
+"""Thin adapters between training frameworks and `grokwatch.monitor`."""

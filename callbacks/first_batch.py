@@ -1,0 +1,113 @@
+"""The first batch: what it teaches about the loss and the probe before it is trained on."""
+
+import logging
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from torch import Tensor
+
+from grokwatch.callbacks.settings import Settings
+from grokwatch.callbacks.training import Training
+from grokwatch.monitor.bystander import device_of, same_random_numbers
+from grokwatch.monitor.curvature import (
+    Curvature,
+    LossOfBatch,
+    agreeing,
+    standard_values,
+    sub_batch,
+)
+from grokwatch.monitor.records import RunStarted, SkippedSignal
+from grokwatch.monitor.roles import Roles
+from grokwatch.monitor.snapshot import Need
+from grokwatch.monitor.tracker import Sources
+from grokwatch.monitor.train_probe import TrainProbe
+from grokwatch.monitor.update_window import UpdateWindow
+
+_log = logging.getLogger(__name__)
+
+
+class FirstBatch:
+    """Copies what is needed of the first train batch, and tries the standard losses on it.
+
+    Args:
+        settings: what the user asked for.
+        training: what the trainer is about to do.
+        batch: the batch, as the trainer made it.
+
+    Attributes:
+        guesses: sentences on what was not said.
+        skipped: what cannot be measured besides signals.
+    """
+
+    def __init__(self, settings: Settings, training: Training, batch: Any) -> None:
+        self.guesses: list[str] = []
+        self.skipped: list[SkippedSignal] = []
+        self._training = training
+        self._loss: LossOfBatch | None = settings.probe.loss
+        self._needs_loss = any(Need.HVP in signal.needs for signal in settings.signals)
+        self._batch = sub_batch(batch) if self._needs_loss else None
+        self._probe = TrainProbe(training.module, batch, is_full_batch=training.is_full_batch)
+        self._values = {}
+        if self._needs_loss and self._loss is None:
+            self._values = standard_values(training.module, batch, training.precision)
+
+    def sources(self, roles: Roles, window: UpdateWindow, loss: Tensor | None) -> Sources:
+        """Settle what can be read in this run.
+
+        Args:
+            roles: found in the module.
+            window: of its gradients.
+            loss: what the trainer reported on the batch, or None.
+
+        Returns:
+            The sources.
+        """
+        return Sources(
+            module=self._training.module,
+            roles=roles,
+            window=window,
+            probe=self._probe if self._is_judged() else None,
+            curvature=self._curvature(loss),
+            has_losses=loss is not None,
+        )
+
+    def _is_judged(self) -> bool:
+        """Whether the train probe can judge this model."""
+        try:
+            with same_random_numbers(device_of(self._training.module)):
+                if self._probe.read() is not None:
+                    return True
+            reason = "the batch is not (inputs, class indices), or forward gives no logits"
+        except Exception as error:  # any model may refuse to run on a batch
+            reason = f"forward on the first train batch raised {type(error).__name__}: {error}"
+        remedy = "Probe(train_accuracy='train_acc') with the name of a logged metric"
+        skip = SkippedSignal(name="train_accuracy", reason=reason[:200], remedy=remedy)
+        self.skipped.append(skip)
+        return False
+
+    def _curvature(self, reported: Tensor | None) -> Curvature | None:
+        """The loss once more, where it is known."""
+        if self._loss is None and reported is not None and self._values:
+            found = agreeing(self._values, float(reported))
+            if found is not None:
+                self._loss = found
+                sentence = f"the train loss is {found.name}, which gave what the trainer reported"
+                self.guesses.append(sentence)
+        if self._loss is None or not self._needs_loss:
+            return None
+        return Curvature(self._training.module, self._loss, self._batch)
+
+
+def report(started: RunStarted) -> None:
+    """Log every guess and every skipped signal, once.
+
+    Args:
+        started: as the run started.
+    """
+    for guess in started.guesses:
+        _log.info("Guessed: %s.", guess)
+    key = attrgetter("reason", "remedy")
+    for (reason, remedy), group in groupby(sorted(started.skipped, key=key), key=key):
+        names = ", ".join(skip.name for skip in group)
+        _log.warning("Skipped %s: %s. Try %s.", names, reason, remedy)

@@ -1,0 +1,233 @@
+"""GrokkingMonitor: watches a Lightning training and says whether it is likely to grok.
+
+Works in the Trainers of `pytorch_lightning` and `lightning.pytorch`, with either or both installed.
+It only translates hooks; measuring and judging are in `callbacks.session`. Steps are optimizer
+updates, not `global_step`: where several optimizers step on a batch, they count once.
+"""
+
+import logging
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from grokwatch.callbacks.guard import contain, guarded, guarded_setup
+from grokwatch.callbacks.metrics import Metrics
+from grokwatch.callbacks.opening import open_dispatcher
+from grokwatch.callbacks.session import Session, SessionMemory
+from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
+from grokwatch.callbacks.trainer_facts import (
+    ending,
+    is_supported,
+    loss_of,
+    mlflow_logger,
+    training_of,
+    updates_between,
+)
+from grokwatch.monitor.dispatch import Health
+from grokwatch.monitor.probe import Probe
+from grokwatch.monitor.records import AlertHook, Assessment, Observation, RunStatus, Sink
+from grokwatch.monitor.schedule import Schedule
+from grokwatch.monitor.signals import ALL
+from grokwatch.monitor.snapshot import Signal
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback
+elif "lightning.pytorch" in sys.modules or find_spec("pytorch_lightning") is None:
+    from lightning.pytorch import Callback
+else:
+    from pytorch_lightning import Callback
+
+_log = logging.getLogger(__name__)
+
+
+class GrokkingMonitor(Callback):
+    """Watches a training; changes nothing in it, and raises on bad configuration only.
+
+    Args:
+        probe: what you know of your model; the rest is looked for, and every guess is reported.
+        sinks: where records go: targets such as `mlflow:http://host:5000/experiment`, or sinks. The
+            default joins an attached MLFlowLogger.
+        hooks: where alerts go: targets such as `log:`, or hooks.
+        predictor: who judges: a target such as `threshold:`.
+        directory: where the journals of runs are kept.
+        budget: largest share of training time, in (0, 1]; None for a fixed cadence.
+        schedule: which steps to look at; by default a log grid and 500 even shares of the run.
+        signals: what to measure; by default everything that the model allows.
+        name: the run's name for people.
+        run_id: the run's name for ever; by default a resumed checkpoint's, else an attached
+            MLFlowLogger's, else a new one.
+
+    Attributes:
+        run_id: the run's name for ever; None before the first fit.
+        directory: the run's directory, once it has one.
+        failures: our own failures that were contained, by hook or place.
+
+    Example:
+        >>> GrokkingMonitor(Probe(group="cyclic:67"), sinks=()).last_assessment is None
+        True
+    """
+
+    def __init__(
+        self,
+        probe: Probe | None = None,
+        *,
+        sinks: Sequence[str | Sink] = DEFAULT_SINKS,
+        hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS,
+        predictor: str = "threshold:",
+        directory: str | Path = ".grokwatch",
+        budget: float | None = 0.01,
+        schedule: Schedule | None = None,
+        signals: Sequence[Signal] | None = None,
+        name: str | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        self._settings = Settings(
+            probe=probe or Probe(),
+            sinks=sinks,
+            hooks=hooks,
+            predictor=predictor,
+            directory=Path(directory),
+            budget=budget,
+            schedule=schedule,
+            signals=ALL if signals is None else signals,
+            name=name or "",
+            run_id=run_id,
+        )
+        self.run_id: str | None = None
+        self.directory = Path(directory)
+        self.failures: Counter[str] = Counter()
+        self._metrics = Metrics(self._settings.probe)
+        self._live: Session | None = None
+        self._last: Session | None = None
+        self._memory: SessionMemory | None = None
+        self._global_step = 0
+
+    @property
+    def state_key(self) -> str:
+        """Key of the state in checkpoints; monitors in one Trainer are told apart by name."""
+        return f"GrokkingMonitor[{self._settings.name}]"
+
+    @property
+    def last_observation(self) -> Observation | None:
+        """The newest observation of the last fit."""
+        return self._last.last_observation if self._last else None
+
+    @property
+    def last_assessment(self) -> Assessment | None:
+        """The newest assessment of the last fit."""
+        return self._last.judge.last_assessment if self._last and self._last.judge else None
+
+    def health(self) -> Health | None:
+        """How the records of the last fit fare on their way; None before the first fit."""
+        return self._last.dispatcher.health() if self._last else None
+
+    @guarded_setup
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Check the configuration, as far as the model exists already."""
+        self._memory = None
+        if stage == "fit":
+            self._settings.check()
+            if next(pl_module.parameters(), None) is not None:
+                self._settings.roles(pl_module)
+
+    @guarded_setup
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Check the probe against what `setup` and `configure_model` made."""
+        if is_supported(pl_module):
+            self._settings.roles(pl_module)
+
+    @guarded
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the run, on rank 0."""
+        self._live = None
+        if not trainer.is_global_zero:
+            return
+        if not is_supported(pl_module):
+            _log.warning("Sharded parameters are not supported yet: this training is not watched.")
+            return
+        memory, self._memory = self._memory, None
+        logged_id, tracking = mlflow_logger(trainer)
+        run_id = memory.run_id if memory else self._settings.run_id or logged_id or uuid.uuid4().hex
+        step = memory.step if memory else None
+        training = training_of(trainer, pl_module, self._metrics, step)
+        dispatcher, self.directory = open_dispatcher(self._settings, run_id, tracking)
+        self.run_id = dispatcher.run_id
+        self._global_step = trainer.global_step
+        self._last = self._live = Session(
+            self._settings, training, dispatcher, self.directory, memory, self.failures
+        )
+
+    @guarded
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, _: int) -> None:
+        """Look at the first batch."""
+        if self._live:
+            self._live.before_batch(batch)
+
+    @guarded
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        """Look at the gradients."""
+        if self._live:
+            self._live.before_update()
+
+    @guarded
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
+        """Count the update, and measure where the schedule says so."""
+        if self._live:
+            before, self._global_step = self._global_step, trainer.global_step
+            num_updates = updates_between(trainer, before, self._global_step)
+            self._live.after_batch(loss_of(trainer, pl_module, outputs), num_updates)
+
+    @guarded
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Stop the clock of training."""
+        if self._live:
+            self._live.pause()
+
+    @guarded
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Read fresh test metrics; of a sanity check, their names only."""
+        if trainer.sanity_checking and trainer.is_global_zero:
+            self._metrics.test_accuracy.look(trainer.callback_metrics)
+        elif self._live:
+            self._live.evaluate(*self._metrics.read_test(trainer.callback_metrics))
+            self._live.resume()
+
+    @guarded
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Close the run."""
+        self._end(RunStatus.FINISHED)
+
+    @guarded
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Close the run, saying why."""
+        self._end(*ending(exception))
+
+    @guarded
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Close the run where nothing else did."""
+        self._end(RunStatus.INTERRUPTED, "the trainer was torn down")
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: plain numbers, strings and bytes; nothing where that fails."""
+        try:
+            return msgspec.structs.asdict(self._last.memory()) if self._last else {}
+        except Exception as error:  # a checkpoint is worth more than our state
+            contain(self.failures, "state_dict", error)
+            return {}
+
+    @guarded
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept, for the fit to come."""
+        self._memory = msgspec.convert(state_dict, SessionMemory) if state_dict else None
+
+    def _end(self, status: RunStatus, message: str = "") -> None:
+        """Close the session once."""
+        live, self._live = self._live, None
+        if live:
+            live.end(status, message)

@@ -1,0 +1,83 @@
+"""Opening a run: its journal, and its way to the world."""
+
+import logging
+import sys
+import tempfile
+import uuid
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from grokwatch.callbacks.settings import Settings
+from grokwatch.monitor.dispatch import Dispatcher
+from grokwatch.monitor.errors import JournalError, JournalLockedError
+from grokwatch.monitor.journal import Journal, read
+from grokwatch.monitor.records import Alert
+
+_PACKAGES = ("grokwatch", "torch", "pytorch-lightning", "lightning")
+
+_log = logging.getLogger(__name__)
+
+
+def open_journal(directory: Path, run_id: str) -> Journal:
+    """Open a run's journal; where that cannot be, one beside it.
+
+    A second writer of the same run gets a run of its own; a folder that cannot be written gives way
+    to a temporary one. Both are logged.
+
+    Args:
+        directory: where journals are kept.
+        run_id: the run.
+
+    Returns:
+        An open journal, whose `run_id` may be another one.
+
+    Raises:
+        JournalError: not even a temporary folder can be written.
+    """
+    try:
+        return Journal.open(directory, run_id)
+    except JournalLockedError as error:
+        other = f"{run_id[:119]}-{uuid.uuid4().hex[:8]}"
+        _log.warning("%s This training is recorded as run %s.", error, other)
+        return Journal.open(directory, other)
+    except JournalError as error:
+        other_directory = Path(tempfile.mkdtemp(prefix="grokwatch-"))
+        _log.warning("%s This training is recorded in %s.", error, other_directory)
+        return Journal.open(other_directory, run_id)
+
+
+def open_dispatcher(
+    settings: Settings, run_id: str, tracking: str | None
+) -> tuple[Dispatcher, Path]:
+    """Open a run's journal and connect its sinks.
+
+    Args:
+        settings: what the user asked for.
+        run_id: the run.
+        tracking: sink target of the trainer's own tracking server, or None.
+
+    Returns:
+        The dispatcher, and the run's directory.
+    """
+    journal = open_journal(settings.directory, run_id)
+    return Dispatcher(journal, settings.connect(tracking)), journal.directory
+
+
+def announced_alerts(directory: Path) -> list[Alert]:
+    """Alerts that earlier attempts of a run announced already.
+
+    Args:
+        directory: the run's directory.
+    """
+    return [record for record in read(directory) if isinstance(record, Alert)]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what measures and trains, as far as it is installed."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

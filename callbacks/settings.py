@@ -1,0 +1,124 @@
+"""What the user asked for, checked before anything is trained."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from grokwatch.monitor import alerts, predictors, sinks
+from grokwatch.monitor.budget import Budget
+from grokwatch.monitor.journal import run_directory
+from grokwatch.monitor.probe import Probe
+from grokwatch.monitor.records import AlertHook, RunStarted, Sink
+from grokwatch.monitor.roles import Roles, find_roles
+from grokwatch.monitor.schedule import Schedule
+from grokwatch.monitor.signals import ALL
+from grokwatch.monitor.snapshot import Signal
+
+DEFAULT_SINKS = ("mlflow:sqlite:///mlflow.db", "prometheus:127.0.0.1:9109")
+DEFAULT_HOOKS = ("log:",)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything an adapter's user may choose.
+
+    Attributes:
+        probe: what is known about the model.
+        sinks: where records go: targets, or sinks.
+        hooks: where alerts go: targets, or hooks.
+        predictor: target of the predictor.
+        directory: where journals are kept.
+        budget: largest share of training time, or None for a fixed cadence.
+        schedule: when to look, or None for the default.
+        signals: what to measure.
+        name: the run's name for people.
+        run_id: the run's name for ever, or None for one that the trainer or chance gives.
+    """
+
+    probe: Probe = field(default_factory=Probe)
+    sinks: Sequence[str | Sink] = DEFAULT_SINKS
+    hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS
+    predictor: str = "threshold:"
+    directory: Path = Path(".grokwatch")
+    budget: float | None = 0.01
+    schedule: Schedule | None = None
+    signals: Sequence[Signal] = ALL
+    name: str = ""
+    run_id: str | None = None
+
+    def check(self) -> None:
+        """Try everything that can be wrong without a model.
+
+        Raises:
+            ConfigurationError: something in it cannot work.
+        """
+        Budget(self.budget)
+        if self.run_id is not None:
+            run_directory(self.directory, self.run_id)
+        predictors.load(self.predictor, RunStarted(run_id="check", time=0.0))
+        for hook in self.hooks:
+            _ = alerts.connect(hook) if isinstance(hook, str) else hook
+        for sink in self.sinks:
+            _ = sinks.connect(sink) if isinstance(sink, str) else sink
+
+    def roles(self, module: nn.Module) -> Roles:
+        """Find the roles in a model.
+
+        Raises:
+            ProbeError: the probe does not fit it.
+        """
+        return find_roles(module, self.probe)
+
+    def connect(self, tracking: str | None) -> dict[str, Sink]:
+        """Connect sinks and hooks, each by a name.
+
+        Args:
+            tracking: sink target of a tracking server that the trainer has already, or None; it
+                takes the place of the default one.
+
+        Returns:
+            Sinks by target.
+        """
+        targets = list(self.sinks)
+        if tracking is not None and tuple(self.sinks) == DEFAULT_SINKS:
+            targets[0] = tracking
+        connected = dict(map(_sink, enumerate(targets)))
+        return connected | dict(map(_hook, enumerate(self.hooks)))
+
+
+def _sink(numbered: tuple[int, str | Sink]) -> tuple[str, Sink]:
+    """One sink by its name."""
+    number, sink = numbered
+    if isinstance(sink, str):
+        return sink, sinks.connect(sink)
+    return f"{type(sink).__name__}:{number}", sink
+
+
+def _hook(numbered: tuple[int, str | AlertHook]) -> tuple[str, Sink]:
+    """One hook as a sink by its name."""
+    number, hook = numbered
+    if isinstance(hook, str):
+        return f"hook:{hook}", alerts.HookSink(alerts.connect(hook))
+    return f"hook:{type(hook).__name__}:{number}", alerts.HookSink(hook)
+
+
+def scalars(hyper_parameters: Mapping[str, object]) -> dict[str, bool | int | float | str | None]:
+    """The hyper-parameters that a record can carry; others as their first 250 characters.
+
+    Args:
+        hyper_parameters: by name.
+
+    Returns:
+        The same, as plain values.
+    """
+    return {
+        str(name): value
+        if value is None or isinstance(value, bool | int | float | str)
+        else str(value)[:250]
+        for name, value in hyper_parameters.items()
+    }

@@ -1,0 +1,1 @@
+"""Tasks, models and runs on which the monitor is demonstrated and judged."""

@@ -1,0 +1,138 @@
+"""What overhead is measured on: the demo's model, and a transformer of 11 million parameters."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from grokwatch.callbacks.lightning import GrokkingMonitor
+from grokwatch.experiments.modules import Classifier
+from grokwatch.experiments.optim import AdamW
+from grokwatch.experiments.overhead import Arm, Empty
+from grokwatch.experiments.recipes import ADDITION, build
+from grokwatch.monitor.probe import Probe
+
+BARE, CONTROL, EMPTY, WATCHED, SINKS = (
+    "bare",
+    "bare again (control)",
+    "empty callback",
+    "watched, journal",
+    "watched, journal + MLflow + Prometheus",
+)
+ARMS = (BARE, CONTROL, EMPTY, WATCHED, SINKS)
+
+_TOTAL_STEPS = 30_000
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A model to train and the batch it sees at every step.
+
+    Attributes:
+        name: what it is called in the result.
+        module: makes a fresh Lightning module.
+        batch: of every step.
+        probe: what the monitor is told, None to let it look.
+        block: steps of one block.
+        blocks: blocks that count.
+        warm_up: blocks that do not.
+    """
+
+    name: str
+    module: Callable[[], pl.LightningModule]
+    batch: tuple[Tensor, Tensor]
+    probe: Probe | None
+    block: int
+    blocks: int
+    warm_up: int
+
+
+class Transformer(nn.Module):
+    """A transformer encoder: 6 layers, width 384, 6 heads, 11.1 M parameters."""
+
+    def __init__(self, *, vocabulary: int = 512, width: int = 384, layers: int = 6) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocabulary, width)
+        layer = nn.TransformerEncoderLayer(width, 6, 4 * width, dropout=0.0, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.head = nn.Linear(width, vocabulary)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens `(N, length)` to logits of the last position, `(N, vocabulary)`."""
+        logits: Tensor = self.head(self.layers(self.embed(tokens))[:, -1])
+        return logits
+
+
+def demo_workload() -> Workload:
+    """The model, the batch and the probe of `make demo`."""
+    parts = build(ADDITION, 0)
+    split = parts.data.split
+    return Workload(
+        name="demo MLP, 57,500 parameters, batch 911",
+        module=lambda: build(ADDITION, 0).module,
+        batch=(split.train_inputs, split.train_targets),
+        probe=parts.probe,
+        block=240,
+        blocks=40,
+        warm_up=6,
+    )
+
+
+def transformer_workload() -> Workload:
+    """Sixteen sequences of 64 tokens through 11 million parameters; the monitor is told nothing."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(512, (16, 64), generator=generator)
+    optimizer = AdamW(lr=1e-3, decay=0.1)
+    return Workload(
+        name="transformer, 11.1 M parameters, batch 16 x 64",
+        module=lambda: Classifier(Transformer(), optimizer),
+        batch=(tokens, tokens[:, 0]),
+        probe=None,
+        block=8,
+        blocks=16,
+        warm_up=3,
+    )
+
+
+def arms(workload: Workload, directory: Path, names: Sequence[str] = ARMS) -> list[Arm]:
+    """Start one trainer per arm, each waiting for the baton."""
+    return [
+        Arm(
+            name,
+            lambda arm: _fit(workload, arm, _callbacks(workload, arm.name, directory)),
+            workload.batch,
+            workload.block,
+        )
+        for name in names
+    ]
+
+
+def _callbacks(workload: Workload, name: str, directory: Path) -> list[pl.Callback]:
+    if name in {BARE, CONTROL}:
+        return []
+    if name == EMPTY:
+        return [Empty()]
+    store = f"mlflow:sqlite:///{directory / 'mlflow.db'}"
+    sinks = (store, "prometheus:127.0.0.1:9109") if name == SINKS else ()
+    return [
+        GrokkingMonitor(workload.probe, sinks=sinks, hooks=(), directory=directory / name[-10:])
+    ]
+
+
+def _fit(workload: Workload, arm: Arm, callbacks: list[pl.Callback]) -> None:
+    trainer = pl.Trainer(
+        max_steps=_TOTAL_STEPS,
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=callbacks,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        trainer.fit(workload.module(), train_dataloaders=arm)

@@ -1,0 +1,1 @@
+"""The library and the service: measuring, judging, telling. Knows nothing of Lightning."""

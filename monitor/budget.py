@@ -1,0 +1,182 @@
+"""What watching may cost: a share of training time, with a floor per step for tiny models.
+
+The account measures, it does not guess: each item pays what its own readings took, and an item that
+has spent its part waits until training has earned the next reading. Cheap signals and the train
+probe are read together and own three quarters of the allowance (all of it where nothing is dearer);
+each dearer signal owns an even part of the rest, so that neither can starve the other.
+
+The first reading of each item is apart from the account: it pays once for thread pools and plans
+that the next ones reuse. It is part of `overhead_ratio` all the same.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+
+from grokwatch.monitor.errors import ConfigurationError
+
+OBSERVATION = "observation"
+
+_CREDIT_STEPS = 1_000
+_PATIENCE = 0.3
+_PART = 0.75
+
+
+class _Item:
+    """What one item has spent and what its next reading is expected to take, in seconds."""
+
+    __slots__ = ("expected", "num_readings", "spent")
+
+    def __init__(self) -> None:
+        self.spent = 0.0
+        self.expected = 0.0
+        self.num_readings = 0
+
+
+class Budget:
+    """Keeps monitoring under `share` of training time.
+
+    Early steps are the ones worth seeing, before training has earned much: so a small credit is
+    lent on a logarithmic scale of the first 1,000 steps and paid back with half of what is earned.
+
+    Args:
+        share: largest share of training time, in (0, 1]; None lets everything pass and still
+            measures.
+        num_steps: optimizer updates expected, or None; the credit stays under half of what they
+            will earn.
+        floor_seconds: what each step earns at least.
+        credit_seconds: largest loan.
+        clock: seconds, never running backwards.
+
+    Raises:
+        ConfigurationError: `share` is not in (0, 1].
+
+    Example:
+        >>> now = iter([0.0, 1.0, 1.0])
+        >>> budget = Budget(0.01, credit_seconds=0.0, clock=lambda: next(now))
+        >>> budget.resume()
+        >>> for cost in (0.5, 0.012): budget.spend(OBSERVATION, cost)
+        >>> budget.affords(OBSERVATION, step=100)  # one second of training earned 0.01
+        False
+    """
+
+    def __init__(
+        self,
+        share: float | None = 0.01,
+        *,
+        num_steps: int | None = None,
+        floor_seconds: float = 20e-6,
+        credit_seconds: float = 0.1,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        if share is not None and not 0 < share <= 1:
+            msg = (
+                f"Expected a budget in (0, 1] as a share of training time, got {share!r}. "
+                "Try 0.01, or None for a fixed cadence."
+            )
+            raise ConfigurationError(msg)
+        self.clock = clock
+        self._share = share
+        self._num_steps = num_steps
+        self._floor_seconds = floor_seconds
+        self._credit_seconds = credit_seconds
+        self._items = {OBSERVATION: _Item()}
+        self._hook_seconds = 0.0
+        self._total_seconds = 0.0
+        self._elapsed_seconds = 0.0
+        self._resumed_at: float | None = None
+        self._first_step: int | None = None
+
+    def enroll(self, names: Iterable[str]) -> None:
+        """Open an account of its own for each of these dearer items."""
+        for name in names:
+            self._items.setdefault(name, _Item())
+
+    def withdraw(self, name: str) -> None:
+        """Close an item's account; the others share what it had."""
+        self._items.pop(name, None)
+
+    def resume(self) -> None:
+        """Training goes on: its clock runs."""
+        if self._resumed_at is None:
+            self._resumed_at = self.clock()
+
+    def pause(self) -> None:
+        """Training waits, as in a validation: its clock stands."""
+        if self._resumed_at is not None:
+            self._elapsed_seconds += self.clock() - self._resumed_at
+            self._resumed_at = None
+
+    def affords(self, name: str, step: int) -> bool:
+        """Whether item `name` may be read at update number `step`."""
+        if self._first_step is None:
+            self._first_step = step
+        item = self._items.get(name)
+        if self._share is None or item is None or item.num_readings == 0:
+            return True
+        # The first reading misleads by a factor of ten: where it was short, look again at once.
+        if name == OBSERVATION and item.num_readings == 1 and item.expected < self._credit_seconds:
+            return True
+        limit = self._part(name) * self._allowance(step)
+        if name == OBSERVATION:
+            # Where hooks alone cost too much, seeing nothing would not make them cheaper.
+            limit -= min(self._hook_seconds, limit / 2)
+        return item.spent + item.expected <= limit
+
+    def spend(self, name: str, seconds: float) -> None:
+        """Note what one reading of `name` took."""
+        self._total_seconds += seconds
+        item = self._items.get(name)
+        if item is None:
+            return
+        item.num_readings += 1
+        if item.num_readings == 1:
+            item.expected = seconds
+            return
+        weight = 1.0 if item.num_readings == 2 else _PATIENCE
+        item.expected += weight * (seconds - item.expected)
+        item.spent += seconds
+
+    def spend_on_hooks(self, seconds: float) -> None:
+        """Note what a step took that was not observed; observations pay for it."""
+        self._hook_seconds += seconds
+        self._total_seconds += seconds
+
+    def spend_on_start(self, seconds: float) -> None:
+        """Note what was taken once, before anything was observed; nobody waits for it."""
+        self._total_seconds += seconds
+
+    @property
+    def training_seconds(self) -> float:
+        """Seconds of training so far, without pauses and without monitoring."""
+        running = 0.0 if self._resumed_at is None else self.clock() - self._resumed_at
+        return max(0.0, self._elapsed_seconds + running - self._total_seconds)
+
+    @property
+    def overhead_ratio(self) -> float:
+        """Monitoring time over training time so far, at least 0; 0 before any training."""
+        training = self.training_seconds
+        return self._total_seconds / training if training > 0 else 0.0
+
+    def _part(self, name: str) -> float:
+        """The fraction of the allowance that an item owns."""
+        num_thinned = len(self._items) - 1
+        if num_thinned == 0:
+            return 1.0
+        return _PART if name == OBSERVATION else (1 - _PART) / num_thinned
+
+    def _allowance(self, step: int) -> float:
+        """Seconds that may have been spent by `step`."""
+        steps = max(1, step - (self._first_step or 0))
+        training = self.training_seconds
+        earned = self._earned(training, steps)
+        credit = self._credit_seconds
+        if self._num_steps is not None:
+            scale = max(1.0, self._num_steps / steps)
+            credit = min(credit, self._earned(training * scale, steps * scale) / 2)
+        credit *= min(1.0, math.log1p(steps) / math.log1p(_CREDIT_STEPS))
+        return earned + max(0.0, credit - earned / 2)
+
+    def _earned(self, training_seconds: float, steps: float) -> float:
+        """Seconds that so much training pays for."""
+        return max((self._share or 0.0) * training_seconds, self._floor_seconds * steps)

@@ -1,0 +1,57 @@
+"""What the command line can do: one file per command, each imported only when it is called.
+
+A command is a function that returns a `Report`; it prints nothing. `grokwatch.monitor.cli` shows
+the report as text or as JSON and turns `holds` into the exit code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_WIDEST = 88
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a command found.
+
+    Attributes:
+        data: the same as plain data, for `--json`.
+        lines: for a person.
+        holds: whether what the command checks is so; decides the exit code.
+    """
+
+    data: object
+    lines: tuple[str, ...]
+    holds: bool = True
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Align cells under their headings; a cell of the last column is left as long as it is.
+
+    Args:
+        columns: headings.
+        rows: cells, as many in each row as there are columns.
+
+    Returns:
+        Lines of equal columns, headings first.
+
+    Example:
+        >>> table(("run", "step"), [("a", "10")])
+        ('run  step', 'a    10')
+    """
+    cells = [tuple(columns), *(tuple(row) for row in rows)]
+    widths = [min(_WIDEST, max(len(row[at]) for row in cells)) for at in range(len(columns))]
+    return tuple(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def number(value: int | None) -> str:
+    """Write a step for a person: thousands apart, a dash where there is none.
+
+    Example:
+        >>> number(26400), number(None)
+        ('26,400', '-')
+    """
+    return "-" if value is None else f"{value:,}"

@@ -1,0 +1,208 @@
+"""Configuration: argument over environment over `grokwatch.toml` over default, parsed only here.
+
+One small frozen section per component; components take keyword arguments and never see this file.
+It refuses unknown keys, and passwords written into the file: those come from the environment.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from grokwatch.monitor.errors import ConfigurationError
+
+FILE_NAME = "grokwatch.toml"
+PREFIX = "GROKWATCH"
+
+_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+_NO_VALUES: Mapping[str, Mapping[str, object]] = {}
+
+
+class MonitorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a run is watched: where records go and who judges."""
+
+    directory: Annotated[str, msgspec.Meta(description="where journals are kept")] = ".grokwatch"
+    sinks: Annotated[
+        tuple[str, ...], msgspec.Meta(description="targets that records are sent to")
+    ] = ("mlflow:sqlite:///mlflow.db", "prometheus:127.0.0.1:9109")
+    hooks: Annotated[
+        tuple[str, ...], msgspec.Meta(description="targets that alerts are sent to")
+    ] = ("log:",)
+    predictor: Annotated[str, msgspec.Meta(description="who judges")] = "threshold:"
+    budget: Annotated[
+        Annotated[float, msgspec.Meta(gt=0, le=1)] | None,
+        msgspec.Meta(description="largest share of training time to spend, or none for no limit"),
+    ] = 0.01
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every section."""
+
+    monitor: MonitorSection = MonitorSection()
+
+
+def load(
+    path: Path | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    arguments: Mapping[str, Mapping[str, object]] = _NO_VALUES,
+) -> Config:
+    """Merge arguments, environment, file, and defaults into one configuration.
+
+    Args:
+        path: the file; without it `GROKWATCH_CONFIG`, then `grokwatch.toml` beside you.
+        environment: variables to read, `GROKWATCH_<SECTION>_<KEY>`; the process's own by default.
+        arguments: section -> key -> value; a value of None leaves the key to the lower layers.
+
+    Returns:
+        The configuration, checked.
+
+    Raises:
+        ConfigurationError: an unknown key, a wrong value, an unreadable file, or a password in it.
+
+    Example:
+        >>> load(environment={"GROKWATCH_MONITOR_SINKS": "prometheus:127.0.0.1:9200"}).monitor.sinks
+        ('prometheus:127.0.0.1:9200',)
+    """
+    variables = os.environ if environment is None else environment
+    merged: dict[str, dict[str, object]] = {}
+    for layer in (_from_file(path, variables), _from_environment(variables), arguments):
+        for section, values in layer.items():
+            given = {key: value for key, value in values.items() if value is not None}
+            merged.setdefault(section, {}).update(given)
+    _check_names("section", "the configuration", merged, _sections())
+    sections = {name: _build(name, merged.get(name, {})) for name in _sections()}
+    return msgspec.convert(sections, Config)
+
+
+def resolve(target: str, environment: Mapping[str, str] | None = None) -> str:
+    """Put a secret in the place of `env:NAME` in a target `<module>:env:NAME`.
+
+    `NAME` is read from the environment, or from the file that `NAME_FILE` names.
+
+    Raises:
+        ConfigurationError: neither variable is set, or the file cannot be read.
+
+    Example:
+        >>> resolve("mlflow:env:TRACKER", {"TRACKER": "http://mlflow:5000"})
+        'mlflow:http://mlflow:5000'
+    """
+    module, _, argument = target.partition(":")
+    if not argument.startswith("env:"):
+        return target
+    variables = os.environ if environment is None else environment
+    name = argument.removeprefix("env:")
+    if name in variables:
+        return f"{module}:{variables[name]}"
+    file = variables.get(f"{name}_FILE")
+    if file is None:
+        msg = (
+            f"Expected the environment variable {name} or {name}_FILE for the target {target!r}, "
+            f"got neither. Try: export {name}=..."
+        )
+        raise ConfigurationError(msg)
+    return f"{module}:{_read(Path(file)).strip()}"
+
+
+def variable(section: str, key: str) -> str:
+    """Name of the environment variable that sets one key."""
+    return f"{PREFIX}_{section}_{key}".upper()
+
+
+def _sections() -> dict[str, type[msgspec.Struct]]:
+    return {field.name: field.type for field in msgspec.structs.fields(Config)}
+
+
+def _keys(section: str) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(_sections()[section])]
+
+
+def _from_file(
+    path: Path | None, environment: Mapping[str, str]
+) -> Mapping[str, Mapping[str, object]]:
+    named = path or (
+        Path(environment["GROKWATCH_CONFIG"]) if "GROKWATCH_CONFIG" in environment else None
+    )
+    file = named or Path(FILE_NAME)
+    if named is None and not file.is_file():
+        return {}
+    text = _read(file)
+    if _PASSWORD.search(text):
+        msg = (
+            f"Expected no password in {file}, got an address with one. "
+            "Try a target such as 'mlflow:env:NAME' and set NAME in the environment."
+        )
+        raise ConfigurationError(msg)
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"Expected TOML in {file}, got {error}. Try quoting text and closing brackets."
+        raise ConfigurationError(msg) from error
+    _check_names("section", str(file), content, _sections())
+    for section, values in content.items():
+        if not isinstance(values, dict):
+            msg = f"Expected a table [{section}] in {file}, got {values!r}. Try [{section}]."
+            raise ConfigurationError(msg)
+        _check_names("key", f"[{section}] of {file}", values, _keys(section))
+    return content
+
+
+def _from_environment(environment: Mapping[str, str]) -> Mapping[str, Mapping[str, object]]:
+    values: dict[str, dict[str, object]] = {}
+    for section in _sections():
+        start = f"{PREFIX}_{section.upper()}_"
+        given = {name: text for name, text in environment.items() if name.startswith(start)}
+        known = [variable(section, key) for key in _keys(section)]
+        _check_names("variable", "the environment", given, known)
+        values[section] = {name[len(start) :].lower(): text for name, text in given.items()}
+    return values
+
+
+def _check_names(what: str, where: str, given: Iterable[str], known: Iterable[str]) -> None:
+    names = sorted(known)
+    for name in given:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f"Did you mean {close[0]!r}?" if close else "Try one of them, or remove it."
+            known_names = ", ".join(names)
+            msg = f"Expected a known {what} of {where} ({known_names}), got {name!r}. {hint}"
+            raise ConfigurationError(msg)
+
+
+def _build(section: str, values: Mapping[str, object]) -> msgspec.Struct:
+    kind = _sections()[section]
+    _check_names("key", f"section {section!r}", values, _keys(section))
+    converted: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.name in values:
+            converted[field.name] = _convert(section, field, values[field.name])
+    return kind(**converted)
+
+
+def _convert(section: str, field: msgspec.structs.FieldInfo, value: object) -> object:
+    plain = value
+    if isinstance(value, str) and isinstance(field.default, tuple):
+        plain = [part.strip() for part in value.split(",") if part.strip()]
+    elif value == "none" and not isinstance(field.default, str):
+        plain = None
+    try:
+        return msgspec.convert(plain, field.type, strict=False)
+    except msgspec.ValidationError as error:
+        msg = (
+            f"Expected {section}.{field.name} to be valid, got {value!r}: {error}. "
+            f"Try its default, {field.default!r}."
+        )
+        raise ConfigurationError(msg) from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"Expected a readable file, got {file} ({error}). Try another path."
+        raise ConfigurationError(msg) from error

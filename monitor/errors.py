@@ -1,0 +1,58 @@
+"""Every error grokwatch raises on purpose.
+
+```
+GrokwatchError
+|-- ConfigurationError       what the user wrote cannot work; raised at set-up only
+|   `-- ProbeError           a probe names something that the model does not have
+|-- WireError                bytes that are not a record of ours
+|   `-- SchemaError          a record of a schema this version does not speak
+|-- JournalError             the journal cannot be opened or written
+|   `-- JournalLockedError   another writer holds this run's journal
+|-- SinkError                a sink could not take records; the journal keeps them
+|-- HookError                an alert hook could not deliver; the journal keeps the alert
+`-- SignalError              a signal could not be computed on this snapshot
+```
+
+A sink or hook that meets a foreign exception wraps it in its own kind (`raise SinkError(...) from
+error`), so callers never need to know which library stands behind it.
+"""
+
+
+class GrokwatchError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class ConfigurationError(GrokwatchError):
+    """What the user wrote cannot work; raised at set-up only."""
+
+
+class ProbeError(ConfigurationError):
+    """A probe names something that the model does not have."""
+
+
+class WireError(GrokwatchError):
+    """Bytes that are not a record of ours."""
+
+
+class SchemaError(WireError):
+    """A record of a schema this version does not speak."""
+
+
+class JournalError(GrokwatchError):
+    """The journal cannot be opened or written."""
+
+
+class JournalLockedError(JournalError):
+    """Another writer holds this run's journal."""
+
+
+class SinkError(GrokwatchError):
+    """A sink could not take records; the journal keeps them."""
+
+
+class HookError(GrokwatchError):
+    """An alert hook could not deliver; the journal keeps the alert."""
+
+
+class SignalError(GrokwatchError):
+    """A signal could not be computed on this snapshot."""

@@ -1,0 +1,100 @@
+"""Predictors: who judges a run from its observations.
+
+One module each, whose name is its configuration name and which has `make(run, **options)`. Targets
+read `<module>:<option>,<option>`, where an option is `key=value`, or a bare word for `name`:
+`threshold:`, `baseline:never`. Modules with a leading underscore are shared parts.
+"""
+
+import pkgutil
+from importlib import import_module
+
+import msgspec
+
+from grokwatch.monitor.errors import ConfigurationError
+from grokwatch.monitor.labels import MEMORIZED, Hold
+from grokwatch.monitor.records import Chance, Observation, Predictor, RunStarted
+
+FOREVER = 2**63 - 1
+"""Largest number of steps a record can carry."""
+
+HORIZON = 10
+"""Chances are given for this many times the steps since memorization; a budget is no feature."""
+
+NOT_MEMORIZED = "not memorized yet: train accuracy has not held .99 for three observations"
+NO_ACCURACY = (
+    "cannot see memorization: no train accuracy is measured. "
+    "Try Probe(train_accuracy=...) with the name of a logged one."
+)
+
+
+class Memorization(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether and when a run memorized, causally: the same rule as the label, seen as it happens.
+
+    Attributes:
+        hold: of train accuracy at .99 or above.
+        step: where it began to hold; None until it has held.
+        measured: whether any train accuracy was seen.
+    """
+
+    hold: Hold = msgspec.field(default_factory=Hold)
+    step: int | None = None
+    measured: bool = False
+
+    def update(self, observation: Observation) -> None:
+        """Take the next observation; one up to the memorization step is a rewind and forgets it."""
+        if self.step is not None and observation.step <= self.step:
+            self.step, self.hold = None, Hold()
+        accuracy = observation.train_accuracy
+        if accuracy is None:
+            return
+        self.measured = True
+        if self.step is None and self.hold.update(observation.step, passes=accuracy >= MEMORIZED):
+            self.step = self.hold.since
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be told before memorization."""
+        return NOT_MEMORIZED if self.measured else NO_ACCURACY
+
+
+def chance(step: int, train_step: int, probability: float) -> tuple[Chance, ...]:
+    """Give a probability its horizon: ten times the steps since memorization, at least one step.
+
+    Example:
+        >>> chance(3000, 1000, 0.5)
+        (Chance(horizon_steps=20000, probability=0.5),)
+    """
+    horizon = min(max(HORIZON * (step - train_step), 1), FOREVER)
+    return (Chance(horizon_steps=horizon, probability=probability),)
+
+
+def load(target: str, run: RunStarted) -> Predictor:
+    """Make the predictor that a target names.
+
+    Args:
+        target: `<module>:<options>`.
+        run: what the predictor may know before the first observation.
+
+    Returns:
+        A fresh predictor.
+
+    Raises:
+        ConfigurationError: no module of that name, or options it does not take.
+
+    Example:
+        >>> predictor = load("baseline:never", RunStarted(run_id="a", time=0.0))
+        >>> predictor.update(Observation(run_id="a", step=1, time=0.0, train_loss=1.0)).predictor
+        'never@1'
+    """
+    name, _, text = target.partition(":")
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    known = sorted(module for module in modules if not module.startswith("_"))
+    if name not in known:
+        msg = f"Expected a predictor among {', '.join(known)}, got {name!r}. Try 'threshold:'."
+        raise ConfigurationError(msg)
+    options = {}
+    for part in filter(None, text.split(",")):
+        key, is_pair, value = part.partition("=")
+        options[key.strip() if is_pair else "name"] = (value if is_pair else key).strip()
+    predictor: Predictor = import_module(f"{__name__}.{name}").make(run, **options)
+    return predictor

@@ -1,0 +1,98 @@
+"""The user's description of their model: weights and their roles, and the group of the task.
+
+All of it is optional. What is not given is looked for in the module, and every guess is reported
+once.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from grokwatch.monitor.errors import ProbeError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Role: TypeAlias = Literal["embedding", "unembedding", "input", "output"]
+ROLES: tuple[str, ...] = get_args(Role)
+
+Matrix: TypeAlias = "str | Callable[[Mapping[str, Tensor]], Tensor]"
+Loss: TypeAlias = "Callable[[nn.Module, Any], Tensor]"
+
+_GROUP = re.compile(r"(?P<kind>cyclic|bits):(?P<order>[0-9]{1,9})")
+
+
+@dataclass(frozen=True)
+class Group:
+    """What tokens or input coordinates run over: `cyclic` of order p, or `bits` of length n."""
+
+    kind: Literal["cyclic", "bits"]
+    order: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Group":
+        """Read `cyclic:67` or `bits:30`.
+
+        Raises:
+            ProbeError: the text is no group this version knows.
+
+        Example:
+            >>> Group.parse("cyclic:67")
+            Group(kind='cyclic', order=67)
+        """
+        match = _GROUP.fullmatch(text)
+        if match is None or int(match["order"]) < 2:
+            msg = (
+                f"Expected a group such as 'cyclic:67' or 'bits:30', got {text!r}. "
+                "Name the group whose elements index the token or input axis."
+            )
+            raise ProbeError(msg)
+        return cls("cyclic" if match["kind"] == "cyclic" else "bits", int(match["order"]))
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.order}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What the monitor should know about a model that it cannot see by itself.
+
+    Attributes:
+        group: `cyclic:p` when tokens are added modulo p, `bits:n` when inputs are n bits; None to
+            look for it.
+        roles: role -> parameter name as in `named_parameters()`, or a function of all parameters by
+            name, for an effective matrix such as embedding times hidden layer. The axis as long as
+            the group's order is the token (or input) axis.
+        axes: role -> its token or input axis, where both axes fit the group.
+        loss: `loss(module, batch) -> scalar`, so that curvature can be evaluated again.
+        train_accuracy: name of a logged train accuracy, where the train probe cannot measure it.
+        test_accuracy: name of the logged test or validation accuracy.
+        test_loss: name of the logged test or validation loss.
+
+    Example:
+        >>> probe = Probe(group="cyclic:67", roles={"embedding": "embed.weight"})
+        >>> probe.order
+        67
+    """
+
+    group: str | None = None
+    roles: "Mapping[Role, Matrix]" = field(default_factory=dict)
+    axes: "Mapping[Role, int]" = field(default_factory=dict)
+    loss: "Loss | None" = None
+    train_accuracy: str | None = None
+    test_accuracy: str | None = None
+    test_loss: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [role for role in (*self.roles, *self.axes) if role not in ROLES]
+        if unknown:
+            msg = f"Expected roles among {', '.join(ROLES)}, got {unknown[0]!r}. Rename it."
+            raise ProbeError(msg)
+        if self.group is not None:
+            Group.parse(self.group)
+
+    @property
+    def order(self) -> int | None:
+        """Order of the group, or None where no group was given."""
+        return None if self.group is None else Group.parse(self.group).order

@@ -1,0 +1,247 @@
+"""What a signal is called in MLflow and in Prometheus, and the metrics that every run has.
+
+Pure text, no client library: the sinks name metrics by it, and the metric page and the dashboards'
+tests are generated from it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from grokwatch.monitor.records import SignalInfo
+
+_NOT_MLFLOW = re.compile(r"[^A-Za-z0-9_.\- ]")
+_NOT_PROMETHEUS = re.compile(r"[^A-Za-z0-9]+")
+_RESERVED_ENDINGS = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
+_UNSAFE_CHARACTERS = frozenset("<>\"'`\\{}&")
+_MLFLOW_LENGTH = 250
+_LABEL_BYTES = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric that every run has, whatever its signals.
+
+    Attributes:
+        prometheus: its name in Prometheus; counters end in `_total`.
+        mlflow: its key in MLflow; "" where MLflow has none.
+        kind: gauge or counter.
+        labels: label names in Prometheus.
+        summary: one sentence on what it says.
+    """
+
+    prometheus: str
+    mlflow: str = ""
+    kind: Literal["gauge", "counter"] = "gauge"
+    labels: tuple[str, ...] = ("run", "task")
+    summary: str
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        prometheus="grokwatch_step",
+        summary="Optimiser updates made at the last observation.",
+    ),
+    Metric(
+        prometheus="grokwatch_train_loss",
+        mlflow="grokwatch/train_loss",
+        summary="Train loss at the last observation.",
+    ),
+    Metric(
+        prometheus="grokwatch_train_accuracy",
+        mlflow="grokwatch/train_accuracy",
+        summary="Train accuracy in eval mode on the fixed train probe, 0 to 1.",
+    ),
+    Metric(
+        prometheus="grokwatch_test_loss",
+        mlflow="grokwatch/test_loss",
+        summary="Test loss at the last evaluation.",
+    ),
+    Metric(
+        prometheus="grokwatch_test_accuracy",
+        mlflow="grokwatch/test_accuracy",
+        summary="Test accuracy at the last evaluation, 0 to 1.",
+    ),
+    Metric(
+        prometheus="grokwatch_probability",
+        mlflow="grokwatch/probability",
+        summary="Probability of grokking within the longest horizon, 0 to 1; absent where the "
+        "predictor cannot tell.",
+    ),
+    Metric(
+        prometheus="grokwatch_eta_low_steps",
+        mlflow="grokwatch/eta_low_steps",
+        summary="Steps to grokking, lower end of the predicted interval.",
+    ),
+    Metric(
+        prometheus="grokwatch_eta_high_steps",
+        mlflow="grokwatch/eta_high_steps",
+        summary="Steps to grokking, upper end of the predicted interval.",
+    ),
+    Metric(
+        prometheus="grokwatch_stage",
+        mlflow="grokwatch/stage",
+        summary="Stage of the run: 0 fitting, 1 plateau, 2 circuit formation, 3 cleanup, "
+        "4 generalized.",
+    ),
+    Metric(
+        prometheus="grokwatch_observation_cost_seconds",
+        mlflow="grokwatch/observation_cost_seconds",
+        summary="Seconds that the last observation took from training.",
+    ),
+    Metric(
+        prometheus="grokwatch_overhead_ratio",
+        summary="Share of the time since the run started that observations took from training.",
+    ),
+    Metric(
+        prometheus="grokwatch_last_observation_age_seconds",
+        summary="Seconds since the last observation, by this process's monotonic clock.",
+    ),
+    Metric(
+        prometheus="grokwatch_alert_firing",
+        labels=("run", "task", "code"),
+        summary="1 while the run's newest alert of this code is firing or confirmed, else 0.",
+    ),
+    Metric(
+        prometheus="grokwatch_alerts_total",
+        kind="counter",
+        labels=("run", "task", "code"),
+        summary="Alerts raised, by code.",
+    ),
+    Metric(
+        prometheus="grokwatch_observations_total",
+        kind="counter",
+        summary="Observations made.",
+    ),
+    Metric(
+        prometheus="grokwatch_signal_errors_total",
+        mlflow="grokwatch/signal_errors",
+        kind="counter",
+        summary="Signals that had no value at an observation; in MLflow those of one observation.",
+    ),
+    Metric(
+        prometheus="grokwatch_non_finite_values_total",
+        mlflow="grokwatch/non_finite_values",
+        kind="counter",
+        summary="Values that were NaN or infinite; in MLflow, which takes none of them, those of "
+        "one record.",
+    ),
+    Metric(
+        prometheus="grokwatch_active_runs",
+        labels=(),
+        summary="Runs whose series this process exports.",
+    ),
+    Metric(
+        prometheus="grokwatch_series_truncated_total",
+        kind="counter",
+        labels=(),
+        summary="Values left out because of the caps on runs and series.",
+    ),
+)
+
+
+def mlflow_key(key: str) -> str:
+    """Name a signal's value in MLflow: one section "grokwatch", and `.` for `@`.
+
+    Args:
+        key: `name[.part][@role]`.
+
+    Returns:
+        At most 250 letters, digits and `_ - . space`, after `grokwatch/`.
+
+    Example:
+        >>> mlflow_key("stable_rank@embedding")
+        'grokwatch/stable_rank.embedding'
+    """
+    plain = _NOT_MLFLOW.sub("_", key.replace("@", "."))
+    plain = re.sub(r"\.{2,}", ".", plain).strip(". ") or "_"
+    return f"grokwatch/{plain}"[:_MLFLOW_LENGTH]
+
+
+def prometheus_name(key: str, unit: str = "") -> str:
+    """Name a signal's gauge in Prometheus: `grokwatch_<parts joined by _>[_<unit>]`.
+
+    Args:
+        key: `name[.part][@role]`.
+        unit: "" for a ratio or a count.
+
+    Returns:
+        Letters of ASCII, digits and `_` only; never an ending that Prometheus reserves.
+
+    Example:
+        >>> prometheus_name("fourier_entropy.excess@embedding")
+        'grokwatch_fourier_entropy_excess_embedding'
+        >>> prometheus_name("gap", "steps")
+        'grokwatch_gap_steps'
+    """
+    name = "_".join(filter(None, ("grokwatch", _word(key))))
+    suffix = _word(unit)
+    if suffix and not name.endswith(f"_{suffix}"):
+        name = f"{name}_{suffix}"
+    return f"{name}_value" if name.endswith(_RESERVED_ENDINGS) else name
+
+
+def _word(text: str) -> str:
+    return _NOT_PROMETHEUS.sub("_", text).strip("_").lower()
+
+
+def unit_of(key: str, signals: Sequence[SignalInfo]) -> str:
+    """Unit of a signal's value, from what the run said about its signals.
+
+    A part such as `.excess` is a ratio unless it is listed under its own name; a role changes no
+    unit.
+
+    Args:
+        key: `name[.part][@role]`.
+        signals: the run's `RunStarted.signals`.
+
+    Returns:
+        The unit, "" where there is none or the key is not listed.
+    """
+    units = {signal.name: signal.unit for signal in signals}
+    return units.get(key, units.get(key.partition("@")[0], ""))
+
+
+def summary_of(key: str, signals: Sequence[SignalInfo]) -> str:
+    """One sentence on a signal's value, on one line; the bare name where the run gave none.
+
+    Args:
+        key: `name[.part][@role]`.
+        signals: the run's `RunStarted.signals`.
+
+    Returns:
+        The sentence, without control characters.
+    """
+    name = key.partition("@")[0]
+    summaries = {signal.name: signal.summary for signal in signals}
+    for candidate in (key, name, name.partition(".")[0]):
+        if summaries.get(candidate):
+            return "".join(c if _is_plain(c) else " " for c in summaries[candidate])
+    return f"Signal {_word(key)}."
+
+
+def label_value(text: str) -> str:
+    """Make any text safe as a label value, for Prometheus and for pages that show it raw.
+
+    Control, bidirectional and separator characters, lone surrogates, angle brackets, quotes,
+    braces, `&` and backslash become `_`; the result has at most 128 bytes of UTF-8.
+
+    Args:
+        text: any text, such as a run's name.
+
+    Returns:
+        The text, or its nearest safe form.
+
+    Example:
+        >>> label_value("seed 3 <b>")
+        'seed 3 _b_'
+    """
+    safe = "".join(c if _is_plain(c) and c not in _UNSAFE_CHARACTERS else "_" for c in text)
+    return safe.encode()[:_LABEL_BYTES].decode(errors="ignore")
+
+
+def _is_plain(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] != "C" and category not in {"Zl", "Zp"}

@@ -1,0 +1,88 @@
+"""The fixed train probe: a copy of the first train batch, judged in eval mode.
+
+Accuracy on the batch just trained on is measured before its update and with dropout on, on examples
+that change; memorization needs better. A resumed run takes its probe from the first batch after the
+resume.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from grokwatch.monitor.batch import Batch, classified, num_examples, split, take
+from grokwatch.monitor.bystander import cloned_buffers, undisturbed
+
+MAX_EXAMPLES = 1_024
+MAX_FULL_BATCH = 4_096
+
+
+@dataclass(frozen=True)
+class ProbeReading:
+    """Logits `(M, C)`, class indices `(M,)` and the fraction correct, a scalar."""
+
+    logits: Tensor
+    targets: Tensor
+    accuracy: Tensor
+
+
+class TrainProbe:
+    """A fixed copy of train examples, and what the model makes of them.
+
+    Args:
+        module: the model being trained.
+        batch: its first train batch.
+        is_full_batch: whether that is the whole training set, of which up to 4,096 examples are
+            kept instead of 1,024.
+
+    Example:
+        >>> batch = (torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1]))
+        >>> TrainProbe(nn.Identity(), batch).read().accuracy.item()
+        1.0
+    """
+
+    def __init__(self, module: nn.Module, batch: Batch, *, is_full_batch: bool = False) -> None:
+        self._module = module
+        self._size = MAX_FULL_BATCH if is_full_batch else MAX_EXAMPLES
+        pair = split(batch)
+        whole = pair is not None and num_examples(pair) is not None
+        self._pair = split(take((*pair[0], pair[1]), self._size)) if pair and whole else None
+        self._has_buffers = next(module.buffers(), None) is not None
+
+    def read(self) -> ProbeReading | None:
+        """Run the model on the probe, leaving no trace.
+
+        Returns:
+            The reading, or None where the model is no classifier of (inputs, targets).
+
+        Raises:
+            torch.OutOfMemoryError: the probe did not fit; the next one is half as large.
+        """
+        if self._pair is None:
+            return None
+        inputs, targets = self._pair
+        try:
+            with undisturbed(self._module), torch.no_grad():
+                output = functional_call(self._module, self._buffers(), inputs)
+        except torch.OutOfMemoryError:
+            self._shrink()
+            raise
+        pair = classified(output, targets)
+        if pair is None:
+            return None
+        logits, classes = pair
+        accuracy = (logits.argmax(dim=-1) == classes).double().mean()
+        return ProbeReading(logits, classes, accuracy)
+
+    def _buffers(self) -> dict[str, Tensor]:
+        """Buffers for the forward pass to spend."""
+        return cloned_buffers(self._module) if self._has_buffers else {}
+
+    def _shrink(self) -> None:
+        """Halve the probe and give unused memory back."""
+        if self._pair is not None:
+            self._size = max(1, min(self._size, self._pair[1].shape[0]) // 2)
+            self._pair = split(take((*self._pair[0], self._pair[1]), self._size))
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

@@ -1,0 +1,132 @@
+"""The watcher: one run, from observation to assessment to alert; and `replay`, the same afterwards.
+
+It returns what it concluded and keeps no record; whoever feeds it journals the observation first.
+Errors of a predictor pass through it: isolating them is the caller's part.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from grokwatch.monitor.alerts import AlertPolicy
+from grokwatch.monitor.predictors import load
+from grokwatch.monitor.records import (
+    Alert,
+    AnyRecord,
+    Evaluation,
+    Observation,
+    Predictor,
+    RunStarted,
+    Stage,
+)
+from grokwatch.monitor.state import Memory, pack, unpack
+
+
+class WatcherMemory(Memory):
+    """What the watcher remembers: its predictor's and policy's state, and the last stage given."""
+
+    stage: Stage = Stage.FITTING
+    predictor: bytes = b""
+    policy: bytes = b""
+
+
+class Watcher:
+    """Judges one run.
+
+    Args:
+        run: as the run started; the predictor was made from it.
+        predictor: judges observations.
+        policy: turns assessments into alerts.
+
+    Example:
+        >>> run = RunStarted(run_id="a", time=0.0)
+        >>> watcher = Watcher(run, load("baseline:always", run), AlertPolicy())
+        >>> for step in (100, 110, 120):
+        ...     records = watcher.consume(
+        ...         Observation(run_id="a", step=step, time=0.0, train_loss=0.1, train_accuracy=1.0)
+        ...     )
+        >>> [type(record).__name__ for record in records]
+        ['Assessment', 'Alert']
+    """
+
+    def __init__(self, run: RunStarted, predictor: Predictor, policy: AlertPolicy) -> None:
+        self._predictor = predictor
+        self._policy = policy
+        self._stage = Stage.FITTING
+
+    @property
+    def stage(self) -> Stage:
+        """The run's status: GENERALIZED where evaluations say so, else the predictor's stage."""
+        return Stage.GENERALIZED if self._policy.is_generalized else self._stage
+
+    def consume(self, observation: Observation) -> tuple[AnyRecord, ...]:
+        """Judge an observation.
+
+        Args:
+            observation: the next one of the run.
+
+        Returns:
+            The assessment, and the alert whose state it changed, if any. Not the observation.
+        """
+        assessment = self._predictor.update(observation)
+        self._stage = assessment.stage
+        alert = self._policy.step(assessment, observation.time)
+        return (assessment,) if alert is None else (assessment, alert)
+
+    def confirm(self, evaluation: Evaluation) -> tuple[AnyRecord, ...]:
+        """Resolve alerts and the run's status by test metrics, which no predictor sees.
+
+        Args:
+            evaluation: the next one of the run.
+
+        Returns:
+            The alert whose state it changed, if any.
+        """
+        alert = self._policy.confirm(evaluation)
+        return () if alert is None else (alert,)
+
+    def remember(self, alert: Alert) -> None:
+        """Note an alert that an earlier process announced, so that it is not announced again.
+
+        Args:
+            alert: of this run, from its journal.
+        """
+        self._policy.remember(alert)
+
+    def state(self) -> bytes:
+        """Everything it remembers, to go on from bit for bit."""
+        return pack(
+            WatcherMemory(
+                stage=self._stage,
+                predictor=self._predictor.state(),
+                policy=self._policy.state(),
+            )
+        )
+
+    def restore(self, state: bytes, /) -> None:
+        """Continue from `state()`; on an error nothing has changed in the policy."""
+        memory = unpack(state, WatcherMemory)
+        self._predictor.restore(memory.predictor)
+        self._policy.restore(memory.policy)
+        self._stage = memory.stage
+
+
+def replay(records: Iterable[AnyRecord], *, predictor: str) -> Iterator[AnyRecord]:
+    """Judge past runs again, on the code path of live ones.
+
+    Args:
+        records: of one run or several, each run's in order. Their own assessments and alerts are
+            not read. Where a run lacks its start, the predictor knows its name alone.
+        predictor: target of the predictor, made afresh for each run.
+
+    Yields:
+        Assessments and alerts, in the order of the records behind them.
+    """
+    watchers: dict[str, Watcher] = {}
+    for record in records:
+        if record.run_id not in watchers:
+            nameless = RunStarted(run_id=record.run_id, time=0.0)
+            run = record if isinstance(record, RunStarted) else nameless
+            watchers[run.run_id] = Watcher(run, load(predictor, run), AlertPolicy())
+        if isinstance(record, Observation):
+            yield from watchers[record.run_id].consume(record)
+        elif isinstance(record, Evaluation):
+            yield from watchers[record.run_id].confirm(record)

@@ -1,0 +1,103 @@
+"""Nothing that a forward pass changes is left changed."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from grokwatch.monitor.bystander import (
+    _is_compiled,
+    cloned_buffers,
+    device_of,
+    same_random_numbers,
+    undisturbed,
+)
+
+CPU = torch.device("cpu")
+
+
+def draws() -> tuple[float, float, float]:
+    return random.random(), float(np.random.random()), float(torch.rand(()))
+
+
+def test_random_numbers_are_those_without_us() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    with same_random_numbers(CPU):
+        inside = draws()
+    assert draws() == inside
+
+
+def test_random_numbers_are_restored_after_an_exception() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    with pytest.raises(KeyboardInterrupt), same_random_numbers(CPU):
+        torch.rand(3)
+        raise KeyboardInterrupt
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def mixed() -> nn.Sequential:
+    model = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2), nn.Sequential(nn.Dropout()))
+    model[1].eval()
+    return model
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, None])
+def test_each_submodule_gets_its_own_mode_back(error: type[BaseException] | None) -> None:
+    model = mixed()
+    modes = [child.training for child in model.modules()]
+    try:
+        with undisturbed(model):
+            assert not any(child.training for child in model.modules())
+            if error is not None:
+                raise error
+    except (ValueError, KeyboardInterrupt):
+        pass
+    assert [child.training for child in model.modules()] == modes == [True, True, False, True, True]
+
+
+def test_modes_can_be_left_alone() -> None:
+    model = mixed()
+    with undisturbed(model, training=None):
+        assert model.training
+        assert not model[1].training
+
+
+def test_compiled_parts_are_noticed() -> None:
+    assert not _is_compiled(mixed())
+    model = nn.Sequential(nn.Linear(2, 2))
+    model.compile(backend="eager")
+    assert _is_compiled(model)
+    assert _is_compiled(nn.Sequential(torch.compile(nn.Linear(2, 2), backend="eager")))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_models_run_eagerly_inside() -> None:
+    calls: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
+        calls.append(1)
+        return graph.forward
+
+    model = torch.compile(nn.Linear(2, 2), backend=backend)
+    with undisturbed(model):
+        model(torch.zeros(1, 2))
+    assert calls == []
+    model(torch.zeros(1, 2))
+    assert calls == [1]
+
+
+def test_buffers_are_copies() -> None:
+    model = nn.BatchNorm1d(2)
+    for buffer in cloned_buffers(model).values():
+        buffer.add_(1)
+    assert model.running_mean is not None
+    assert model.running_mean.tolist() == [0.0, 0.0]
+
+
+def test_device_of_a_module_without_parameters() -> None:
+    assert device_of(nn.Identity()) == CPU

@@ -1,0 +1,55 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grokwatch.monitor.commands.signals import SignalRow, rows
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("adr/*.md"), *ROOT.glob("*.md")])
+GENERATED = ("architecture", "signals", "metrics", "config", "cli")
+DECISIONS = sorted(DOCS.glob("adr/0*.md"))
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    pages = [DOCS / f"{name}.md" for name in GENERATED]
+    assert all("[[[cog" in page.read_text() for page in pages)
+    command = [sys.executable, "-m", "cogapp", "--check", "--diff", *map(str, pages)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\nTry: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in link:
+            assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
+def test_every_signal_has_a_meaning_a_range_and_a_source(row: SignalRow) -> None:
+    assert all((row.summary, row.source, row.least, row.greatest))
+    assert f"`{row.name}`" in (DOCS / "glossary.md").read_text()
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_a_decision_is_one_page_with_three_parts(page: Path) -> None:
+    text = page.read_text()
+    assert re.match(rf"# ADR-{page.name[:4]}: \S", text)
+    parts = re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE)
+    assert parts == ["Context", "Decision", "Consequences"]
+    assert len(text.splitlines()) <= 50
+    assert page.name in (DOCS / "adr" / "README.md").read_text()
+
+
+def test_the_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+    assert len(DECISIONS) >= 10
+
+
+def test_contributing_fits_one_screen() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 50
