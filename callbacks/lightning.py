@@ -1,34 +1,23 @@
 """GrokkingMonitor: watches a Lightning training and says whether it is likely to grok.
 
-Works in the Trainers of `pytorch_lightning` and `lightning.pytorch`, with either or both installed.
-It only translates hooks; measuring and judging are in `callbacks.session`. Steps are optimizer
-updates, not `global_step`: where several optimizers step on a batch, they count once.
+Works in both packages' Trainers and only translates hooks for `callbacks.session`. Steps are
+optimizer updates, not `global_step`: several optimizers that step on one batch count once.
 """
 
-import logging
-import sys
-import uuid
 from collections import Counter
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from grokwatch.callbacks.base import Callback
 from grokwatch.callbacks.guard import contain, guarded, guarded_setup
 from grokwatch.callbacks.metrics import Metrics
-from grokwatch.callbacks.opening import open_dispatcher
 from grokwatch.callbacks.session import Session, SessionMemory
 from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
-from grokwatch.callbacks.trainer_facts import (
-    ending,
-    is_supported,
-    loss_of,
-    mlflow_logger,
-    training_of,
-    updates_between,
-)
+from grokwatch.callbacks.start import start_session
+from grokwatch.callbacks.trainer_facts import ending, is_supported, loss_of, updates_between
 from grokwatch.monitor.dispatch import Health
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.records import AlertHook, Assessment, Observation, RunStatus, Sink
@@ -36,23 +25,13 @@ from grokwatch.monitor.schedule import Schedule
 from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Signal
 
-if TYPE_CHECKING:
-    from pytorch_lightning import Callback
-elif "lightning.pytorch" in sys.modules or find_spec("pytorch_lightning") is None:
-    from lightning.pytorch import Callback
-else:
-    from pytorch_lightning import Callback
-
-_log = logging.getLogger(__name__)
-
 
 class GrokkingMonitor(Callback):
     """Watches a training; changes nothing in it, and raises on bad configuration only.
 
     Args:
-        probe: what you know of your model; the rest is looked for, and every guess is reported.
-        sinks: where records go: targets such as `mlflow:http://host:5000/experiment`, or sinks. The
-            default joins an attached MLFlowLogger.
+        probe: what you know of your model; the rest is looked for, and each guess is reported.
+        sinks: where records go: targets, or sinks; the default joins an attached MLFlowLogger.
         hooks: where alerts go: targets such as `log:`, or hooks.
         predictor: who judges: a target such as `threshold:`.
         directory: where the journals of runs are kept.
@@ -60,17 +39,15 @@ class GrokkingMonitor(Callback):
         schedule: which steps to look at; by default a log grid and 500 even shares of the run.
         signals: what to measure; by default everything that the model allows.
         name: the run's name for people.
-        run_id: the run's name for ever; by default a resumed checkpoint's, else an attached
-            MLFlowLogger's, else a new one.
+        run_id: the run's name for ever; by default a checkpoint's, MLFlowLogger's or new one.
 
     Attributes:
         run_id: the run's name for ever; None before the first fit.
         directory: the run's directory, once it has one.
-        failures: our own failures that were contained, by hook or place.
+        failures: own failures that were contained, by place.
 
     Example:
-        >>> GrokkingMonitor(Probe(group="cyclic:67"), sinks=()).last_assessment is None
-        True
+        >>> monitor = GrokkingMonitor(Probe(group="cyclic:67"), sinks=())
     """
 
     def __init__(
@@ -145,23 +122,13 @@ class GrokkingMonitor(Callback):
     @guarded
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the run, on rank 0."""
-        self._live = None
-        if not trainer.is_global_zero:
-            return
-        if not is_supported(pl_module):
-            _log.warning("Sharded parameters are not supported yet: this training is not watched.")
-            return
-        memory, self._memory = self._memory, None
-        logged_id, tracking = mlflow_logger(trainer)
-        run_id = memory.run_id if memory else self._settings.run_id or logged_id or uuid.uuid4().hex
-        step = memory.step if memory else None
-        training = training_of(trainer, pl_module, self._metrics, step)
-        dispatcher, self.directory = open_dispatcher(self._settings, run_id, tracking)
-        self.run_id = dispatcher.run_id
+        memory, self._memory, self._live = self._memory, None, None
         self._global_step = trainer.global_step
-        self._last = self._live = Session(
-            self._settings, training, dispatcher, self.directory, memory, self.failures
-        )
+        about = trainer, pl_module, self._metrics, memory, self.failures
+        self._live = start_session(self._settings, *about)
+        if self._live:
+            self._last = self._live
+            self.run_id, self.directory = self._live.dispatcher.run_id, self._live.directory
 
     @guarded
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, _: int) -> None:
@@ -180,8 +147,8 @@ class GrokkingMonitor(Callback):
         """Count the update, and measure where the schedule says so."""
         if self._live:
             before, self._global_step = self._global_step, trainer.global_step
-            num_updates = updates_between(trainer, before, self._global_step)
-            self._live.after_batch(loss_of(trainer, pl_module, outputs), num_updates)
+            updates = updates_between(trainer, before, self._global_step)
+            self._live.after_batch(loss_of(trainer, pl_module, outputs), updates)
 
     @guarded
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
@@ -214,7 +181,7 @@ class GrokkingMonitor(Callback):
         self._end(RunStatus.INTERRUPTED, "the trainer was torn down")
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps: plain numbers, strings and bytes; nothing where that fails."""
+        """Plain numbers, strings and bytes for a checkpoint; nothing where that fails."""
         try:
             return msgspec.structs.asdict(self._last.memory()) if self._last else {}
         except Exception as error:  # a checkpoint is worth more than our state

@@ -83,8 +83,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Step times of one arm against another, block by block, in seconds a step.
 
     `share` is the median over blocks of (arm - reference) / reference; `low` and `high` bound it by
-        a bootstrap
-    over blocks at 95 %; `extra_seconds` is the same difference in seconds.
+    a bootstrap over blocks at 95 %; `extra_seconds` is the same difference in seconds.
     """
 
     arm: str

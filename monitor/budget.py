@@ -18,6 +18,7 @@ from grokwatch.monitor.errors import ConfigurationError
 OBSERVATION = "observation"
 
 _CREDIT_STEPS = 1_000
+_WARM_STEPS = 100
 _PATIENCE = 0.3
 _PART = 0.75
 
@@ -173,8 +174,10 @@ class Budget:
         credit = self._credit_seconds
         if self._num_steps is not None:
             scale = max(1.0, self._num_steps / steps)
-            credit = min(credit, self._earned(training * scale, steps * scale) / 2)
-        credit *= min(1.0, math.log1p(steps) / math.log1p(_CREDIT_STEPS))
+            # The first steps of a training are slow, and tell nothing of the others.
+            known = training if steps >= _WARM_STEPS else 0.0
+            credit = min(credit, self._earned(known * scale, steps * scale) / 2)
+        credit *= min(1.0, math.log1p(steps) / math.log1p(_CREDIT_STEPS)) ** 2
         return earned + max(0.0, credit - earned / 2)
 
     def _earned(self, training_seconds: float, steps: float) -> float:

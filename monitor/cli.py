@@ -203,6 +203,25 @@ def validate(
 
 
 @app.command()
+def overhead(
+    workload: Annotated[
+        str | None, typer.Option(help="demo or transformer.", show_default="both")
+    ] = None,
+    blocks: Annotated[
+        int | None, typer.Option(help="Blocks per trainer.", show_default="the workload's")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what watching costs, interleaved with bare training.
+
+    Example: grokwatch overhead --workload demo
+    """
+    from grokwatch.monitor.commands.overhead import overhead as run
+
+    _show(run(workload, blocks=blocks, show=_to_stderr), as_json)
+
+
+@app.command()
 def doctor(context: typer.Context, directory: Directory = None, as_json: Json = False) -> None:
     """Check this machine: versions, directory, port.
 

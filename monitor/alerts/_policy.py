@@ -51,8 +51,8 @@ class AlertPolicy:
     def __init__(
         self,
         *,
-        raise_at: float = 0.5,
-        clear_at: float = 0.25,
+        raise_at: float = 0.9,
+        clear_at: float = 0.5,
         hold: int = 1,
         cool_down: float = 0.1,
     ) -> None:
@@ -60,7 +60,7 @@ class AlertPolicy:
             msg = (
                 "Expected 0 <= clear_at < raise_at <= 1, hold >= 1 and cool_down >= 0, got "
                 f"clear_at={clear_at}, raise_at={raise_at}, hold={hold}, cool_down={cool_down}. "
-                "Try raise_at=0.5, clear_at=0.25."
+                "Try raise_at=0.9, clear_at=0.5."
             )
             raise ConfigurationError(msg)
         self._raise_at = raise_at

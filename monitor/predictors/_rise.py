@@ -21,7 +21,9 @@ class Rise(msgspec.Struct, frozen=True, kw_only=True):
         baseline_from: start of the reference window, in memorization steps.
         baseline_to: its end; judging begins after it.
         factor: the excess must reach this multiple of the reference, ...
-        offset: ... and be this much above it.
+        offset: ... and be this much above it at the end of the reference window, ...
+        offset_per_decade: ... and this much more for each tenfold of steps since: any decay lets
+            sparsity drift a little in logarithmic time, and a circuit outruns that drift.
         norm_fall: share by which the weight norm must be below its reference too, where it is
             measured; 0 asks nothing of it.
     """
@@ -31,11 +33,14 @@ class Rise(msgspec.Struct, frozen=True, kw_only=True):
     baseline_to: float = 2.0
     factor: float = 1.0
     offset: float = 0.0
+    offset_per_decade: float = 0.0
     norm_fall: float = 0.0
 
     def part(self, newest: "Sample", baseline: "Sample") -> float:
         """How much of what is asked for has happened, 0 none to 1 all, by the worse condition."""
-        needed = max((self.factor - 1) * baseline.excess, self.offset, _LEAST_NEEDED)
+        decades = math.log10(max(newest.step, 1) / max(baseline.step, 1))
+        offset = self.offset + self.offset_per_decade * max(decades, 0.0)
+        needed = max((self.factor - 1) * baseline.excess, offset, _LEAST_NEEDED)
         part = (newest.excess - baseline.excess) / needed
         fall = newest.norm_fall(baseline) if self.norm_fall > 0 else None
         return part if fall is None else min(part, fall / self.norm_fall)

@@ -31,15 +31,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Every constant of the rule. Memorization is defined in `labels`, the horizon beside `chance`.
 
     The evidence x is the least part of the rise seen in the hold window: 0 at the reference, 1
-    where the rule is met. It maps to a probability by 1 / (1 + exp(-(intercept + slope x))).
+    where the rule is met. Log-odds are linear in x through the two probabilities below.
 
     Attributes:
         cyclic: for runs over a cyclic group.
         bits: for runs over bits.
         hold_observations: the rise must have lasted this many observations, ...
         hold_fraction: ... spread over this share of the step.
-        intercept: log-odds at the reference; at `-slope` the rule is met exactly at probability .5.
-        slope: log-odds that a full rise adds, > 0.
+        base_rate: probability at the reference: the share of calibration runs that generalised,
+            controls among them.
+        alarm_probability: probability where the rule is met: of n calibration runs that met it and
+            k that then generalised within the horizon, (k + 1) / (n + 2), rounded down.
         most_evidence: x is cut to [-most_evidence, most_evidence].
         cleanup_excess: the stage is CLEANUP from this excess on, ...
         cleanup_norm_fall: ... where the weight norm is below its reference by this share.
@@ -51,14 +53,15 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             f"inverse_participation_ratio.excess@{role}"
             for role in ("input", "embedding", "unembedding", "output")
         ),
-        factor=2.0,
-        offset=0.04,
+        factor=1.5,
+        offset=0.03,
+        offset_per_decade=0.05,
     )
     bits: Rise = Rise(keys=("coordinate_inverse_participation_ratio.excess@input",), offset=0.01)
     hold_observations: int = 3
     hold_fraction: float = 0.05
-    intercept: float = -3.0
-    slope: float = 3.0
+    base_rate: float = 0.25
+    alarm_probability: float = 0.9
     most_evidence: float = 3.0
     cleanup_excess: float = 0.5
     cleanup_norm_fall: float = 0.1
@@ -195,12 +198,16 @@ class Threshold:
         rule, memory = self._rule, self._memory
         least = min(span.part for span in memory.window.spans)
         evidence = min(max(least, -rule.most_evidence), rule.most_evidence)
-        log_odds = rule.intercept + rule.slope * evidence
+        reference, alarm = _log_odds(rule.base_rate), _log_odds(rule.alarm_probability)
+        log_odds = reference + (alarm - reference) * evidence
+        probability = 1 / (1 + math.exp(-log_odds))
+        if evidence >= 1:  # rounding must not take back an alarm
+            probability = max(probability, rule.alarm_probability)
         memory.stage = self._stage(evidence)
         signals = (memory.key, _NORM) if self._rises[memory.key].norm_fall > 0 else (memory.key,)
         return self._assessment(
             observation,
-            chances=chance(observation.step, train_step, 1 / (1 + math.exp(-log_odds))),
+            chances=chance(observation.step, train_step, probability),
             evidence=tuple(
                 Evidence(signal=s, contribution=log_odds / len(signals)) for s in signals
             ),
@@ -256,6 +263,11 @@ def make(run: RunStarted, **options: str) -> Threshold:
         msg = f"Expected no options after 'threshold:', got {sorted(options)}. Try 'threshold:'."
         raise ConfigurationError(msg)
     return Threshold(run)
+
+
+def _log_odds(probability: float) -> float:
+    """Logarithm of p / (1 - p), for p strictly between 0 and 1."""
+    return math.log(probability / (1 - probability))
 
 
 def _excess(observation: Observation, key: str) -> float | None:

@@ -1,6 +1,7 @@
 """Whatever raises inside grokwatch, training goes on as if it were not there, and it is counted."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,14 @@ def bare() -> bytes:
 def monitor(tmp_path: Path, **settings: Any) -> GrokkingMonitor:
     settings.setdefault("sinks", ())
     return GrokkingMonitor(directory=tmp_path, budget=None, schedule=every(1), **settings)
+
+
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """Give Ctrl-C its handler back; Lightning ignores it after the first."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
 
 
 def raiser(error: type[BaseException]) -> Callable[..., Any]:

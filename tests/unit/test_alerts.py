@@ -73,7 +73,8 @@ def states(policy: AlertPolicy, *probabilities: float | None) -> list[AlertState
 def test_raise_hold_and_clear(
     hold: int, probabilities: tuple[float | None, ...], expected: tuple[AlertState | None, ...]
 ) -> None:
-    assert states(AlertPolicy(hold=hold), *probabilities) == list(expected)
+    policy = AlertPolicy(raise_at=0.5, clear_at=0.25, hold=hold)
+    assert states(policy, *probabilities) == list(expected)
 
 
 def test_fitting_raises_nothing() -> None:
@@ -91,7 +92,7 @@ def test_cool_down_is_a_share_of_the_step() -> None:
 
 def test_alert_names_its_run_code_and_episode_and_speaks_plainly() -> None:
     assessment = judged(5600, 0.834, horizon=42_000)
-    alert = AlertPolicy().step(assessment, 3.0)
+    alert = AlertPolicy(raise_at=0.8).step(assessment, 3.0)
     assert alert == Alert(
         run_id="a",
         id=alert_id("a", AlertCode.LIKELY_GROKKING, 1),

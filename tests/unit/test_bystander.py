@@ -1,6 +1,7 @@
 """Nothing that a forward pass changes is left changed."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,12 @@ CPU = torch.device("cpu")
 
 
 def draws() -> tuple[float, float, float]:
-    return random.random(), float(np.random.random()), float(torch.rand(()))
+    return random.random(), float(np.random.random()), float(torch.rand(()))  # noqa: NPY002
 
 
 def test_random_numbers_are_those_without_us() -> None:
     random.seed(0)
-    np.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
     with same_random_numbers(CPU):
         inside = draws()
@@ -34,9 +35,14 @@ def test_random_numbers_are_those_without_us() -> None:
 def test_random_numbers_are_restored_after_an_exception() -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    with pytest.raises(KeyboardInterrupt), same_random_numbers(CPU):
-        torch.rand(3)
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with same_random_numbers(CPU):
+            torch.rand(3)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -72,7 +78,8 @@ def test_compiled_parts_are_noticed() -> None:
     model = nn.Sequential(nn.Linear(2, 2))
     model.compile(backend="eager")
     assert _is_compiled(model)
-    assert _is_compiled(nn.Sequential(torch.compile(nn.Linear(2, 2), backend="eager")))
+    inner: Any = torch.compile(nn.Linear(2, 2), backend="eager")
+    assert _is_compiled(nn.Sequential(inner))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -83,7 +90,7 @@ def test_compiled_models_run_eagerly_inside() -> None:
         calls.append(1)
         return graph.forward
 
-    model = torch.compile(nn.Linear(2, 2), backend=backend)
+    model: Any = torch.compile(nn.Linear(2, 2), backend=backend)
     with undisturbed(model):
         model(torch.zeros(1, 2))
     assert calls == []

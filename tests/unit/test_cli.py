@@ -35,7 +35,7 @@ from grokwatch.monitor.records import (
 )
 from grokwatch.monitor.sinks import RecordingSink
 
-COMMANDS = ("demo", "runs", "replay", "signals", "sync", "validate", "doctor")
+COMMANDS = ("demo", "runs", "replay", "signals", "sync", "validate", "overhead", "doctor")
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 
 

@@ -36,7 +36,7 @@ def exact_hessian(module: nn.Sequential, batch: tuple[Tensor, Tensor]) -> Tensor
     shapes = [p.shape for p in module.parameters()]
 
     def loss(flat: Tensor) -> Tensor:
-        parts = flat.split([shape.numel() for shape in shapes])
+        parts = torch.split(flat, [shape.numel() for shape in shapes])
         weights = {n: p.view(s) for n, p, s in zip(names, parts, shapes, strict=True)}
         return cross_entropy(torch.func.functional_call(module, weights, batch[0]), batch[1])
 
@@ -61,7 +61,7 @@ def test_products_follow_the_weights_after_close() -> None:
     before = curvature.product(ones)
     curvature.close()
     with torch.no_grad():
-        module[0].weight.mul_(2)
+        module.get_parameter("0.weight").mul_(2)
     after = curvature.product(ones)
     assert not torch.allclose(before, after)
     torch.testing.assert_close(after, exact_hessian(module.eval(), batch).sum(dim=1))

@@ -216,15 +216,6 @@ def test_second_writer_is_refused_until_the_first_closes(tmp_path: Path) -> None
     Journal.open(tmp_path, RUN).close()
 
 
-def python(code: str, *arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_forked_child_neither_keeps_the_lock_nor_writes(tmp_path: Path, directory: Path) -> None:
     code = """
         import os, sys, time
@@ -235,35 +226,27 @@ def test_forked_child_neither_keeps_the_lock_nor_writes(tmp_path: Path, director
 
         journal = Journal.open(Path(sys.argv[1]), "r1")
         journal.append([Evaluation(run_id="r1", seq=1, step=1, time=0.0)])
-        child = os.fork()
-        if child == 0:
+        if os.fork() == 0:
             try:
                 journal.append([Evaluation(run_id="r1", seq=2, step=1, time=0.0)])
             except JournalError:
-                held = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-                        if os.path.exists(f"/proc/self/fd/{fd}")]
-                print("refused", any("r1" in name for name in held), flush=True)
-            time.sleep(60)
-            os._exit(0)
-        print(child, flush=True)
+                held = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in range(3, 50)]
+                is_held = any(sys.argv[1] in name for name in held)
+                os.write(1, f"{os.getpid()} {is_held}\\n".encode())
         time.sleep(60)
     """
-    process = python(code, str(tmp_path))
-    assert process.stdout is not None
-    lines = {process.stdout.readline().strip() for _ in range(2)}
-    process.kill()
-    process.wait()
-    child = next(int(line) for line in lines if line.isdigit())
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child, is_held = process.stdout.readline().split()
+        process.kill()
     try:
-        assert "refused False" in lines
+        assert is_held == "False"
         with Journal.open(tmp_path, RUN) as journal:  # though the child still lives
             assert (journal.attempt, journal.last_seq) == (2, 1)
         assert seqs(directory) == [1]
     finally:
-        os.kill(child, signal.SIGKILL)
-        process.stdout.close()
-        assert process.stdin is not None
-        process.stdin.close()
+        os.kill(int(child), signal.SIGKILL)
 
 
 def test_full_disk_keeps_no_writer_out(tmp_path: Path, directory: Path) -> None:

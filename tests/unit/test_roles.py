@@ -49,7 +49,7 @@ def test_linear_inputs_are_bits() -> None:
     roles = find_roles(module)
     assert shapes(roles, module) == {"input": (6, 5)}
     _, indexed = roles.read(named_weights(module))
-    torch.testing.assert_close(indexed["input"], module[0].weight.detach().T)
+    torch.testing.assert_close(indexed["input"], module.get_parameter("0.weight").detach().T)
     assert roles.has("bits")
     assert set(roles.views) == {"input", "output"}
 
@@ -92,7 +92,7 @@ def test_probe_is_never_overruled_by_a_guess() -> None:
 
 def test_tied_weight_has_one_name() -> None:
     module = Embedded(7, 5)
-    module.head.weight = module.embed.weight  # type: ignore[assignment]
+    module.head.weight = module.embed.weight
     roles = find_roles(module)
     assert {view.source for view in roles.views.values()} == {"embed.weight", "hidden.weight"}
 

@@ -19,7 +19,7 @@ from grokwatch.monitor.records import (
 
 INPUT = "inverse_participation_ratio.excess@input"
 EMBEDDING = "inverse_participation_ratio.excess@embedding"
-GINI = "coordinate_gini_coefficient.excess@input"
+COORDINATES = "coordinate_inverse_participation_ratio.excess@input"
 GRID = sorted({round(10 ** (k / 50)) for k in range(50, 226)})
 """Log-spaced steps from 10 to 31,623, fifty per decade."""
 
@@ -72,7 +72,7 @@ def judge(predictor: Threshold, observations: Iterable[Observation]) -> list[Ass
 
 
 def alarms(assessments: Iterable[Assessment]) -> list[int]:
-    return [a.step for a in assessments if (a.probability or 0) >= 0.5]
+    return [a.step for a in assessments if (a.probability or 0) >= RULE.alarm_probability]
 
 
 def level(low: float, high: float, start: int) -> Curve:
@@ -80,7 +80,7 @@ def level(low: float, high: float, start: int) -> Curve:
 
 
 def test_alarm_is_the_third_observation_above_the_threshold() -> None:
-    assessments = judge(Threshold(run("cyclic:67")), story(level(0.05, 0.1, 3000)))
+    assessments = judge(Threshold(run("cyclic:67")), story(level(0.05, 0.3, 3000)))
     first = GRID.index(at_least(3000))
     assert alarms(assessments)[0] == GRID[first + 2]
     assert alarms(assessments)[-1] == GRID[-1]
@@ -100,25 +100,46 @@ def test_alarm_is_the_third_observation_above_the_threshold() -> None:
 def test_cyclic_threshold_is_a_factor_and_an_offset(
     low: float, high: float, expected: bool
 ) -> None:
-    rule = msgspec.structs.replace(
-        RULE, cyclic=msgspec.structs.replace(RULE.cyclic, factor=1.5, offset=0.02)
-    )
+    rise = msgspec.structs.replace(RULE.cyclic, factor=1.5, offset=0.02, offset_per_decade=0.0)
+    rule = msgspec.structs.replace(RULE, cyclic=rise)
     assessments = judge(Threshold(run("cyclic:67"), rule), story(level(low, high, 3000)))
     assert bool(alarms(assessments)) == expected
 
 
-@pytest.mark.parametrize(("high", "expected"), [(0.301, True), (0.299, False)])
-def test_bits_are_judged_from_memorization_on(high: float, expected: bool) -> None:
-    curve = level(0.2, high, 230)
-    assessments = judge(Threshold(run("bits:30")), story(curve, key=GINI))
+@pytest.mark.parametrize(
+    ("start", "high", "expected"),
+    [(1_000, 0.105, True), (1_000, 0.095, False), (20_000, 0.180, True), (20_000, 0.145, False)],
+)
+def test_more_is_asked_for_later(start: int, high: float, expected: bool) -> None:
+    rise = msgspec.structs.replace(RULE.cyclic, factor=1.0, offset=0.03, offset_per_decade=0.05)
+    rule = msgspec.structs.replace(RULE, cyclic=rise)
+    steps = [step for step in GRID if step < 1.2 * start]
+    curve = level(0.05, high, start)
+    assert bool(alarms(judge(Threshold(run("cyclic:67"), rule), story(curve, steps=steps)))) == (
+        expected
+    )
+
+
+@pytest.mark.parametrize(("high", "expected"), [(0.0115, True), (0.0105, False)])
+def test_bits_are_judged_by_their_own_rise(high: float, expected: bool) -> None:
+    curve = level(0.001, high, 3000)
+    assessments = judge(Threshold(run("bits:30")), story(curve, key=COORDINATES))
     assert bool(alarms(assessments)) == expected
-    if expected:
-        assert alarms(assessments)[0] < 2 * 200
 
 
-def test_probability_is_one_half_exactly_at_the_rule() -> None:
-    assert RULE.intercept == -RULE.slope
-    assert RULE.slope > 0
+def test_probability_is_the_alarm_probability_exactly_at_the_rule() -> None:
+    rise = msgspec.structs.replace(RULE.bits, offset=0.25)
+    rule = msgspec.structs.replace(RULE, bits=rise)
+    curve = level(0.25, 0.5, 3000)
+    last = judge(Threshold(run("bits:30"), rule), story(curve, key=COORDINATES))[-1]
+    assert last.probability == pytest.approx(RULE.alarm_probability, abs=1e-12)
+    assert last.probability is not None
+    assert last.probability >= RULE.alarm_probability
+
+
+def test_probability_is_the_base_rate_where_nothing_rises() -> None:
+    last = judge(Threshold(run()), story(level(0.05, 0.05, 0)))[-1]
+    assert last.probability == pytest.approx(RULE.base_rate)
 
 
 def test_probability_grows_with_the_rise() -> None:
@@ -133,7 +154,7 @@ def test_probability_grows_with_the_rise() -> None:
 
 def test_reference_is_the_median_of_its_window() -> None:
     def spiked(step: int) -> float:
-        return 1.0 if step in {at_least(260), at_least(300)} else 0.05 if step < 3000 else 0.09
+        return 1.0 if step in {at_least(260), at_least(300)} else 0.05 if step < 3000 else 0.25
 
     assert alarms(judge(Threshold(run()), story(spiked)))
 
@@ -213,8 +234,8 @@ def test_best_signal_present_is_followed() -> None:
     ]
     assert not alarms(judge(Threshold(run()), both))
     assert alarms(judge(Threshold(run()), story(rising, key=EMBEDDING)))
-    assert alarms(judge(Threshold(run()), story(rising, key=GINI)))
-    assert not alarms(judge(Threshold(run("cyclic:67")), story(rising, key=GINI)))
+    assert alarms(judge(Threshold(run()), story(rising, key=COORDINATES)))
+    assert not alarms(judge(Threshold(run("cyclic:67")), story(rising, key=COORDINATES)))
 
 
 # Why it cannot tell
@@ -364,7 +385,9 @@ def test_state_of_a_run_over_another_group_is_refused() -> None:
     one, other = Threshold(run("cyclic:67")), Threshold(run("bits:30"))
     judge(one, story(level(0.05, 0.5, 3000)))
     before = other.state()
-    with pytest.raises(WireError, match=rf"follows one of {GINI}, got one that follows {INPUT}"):
+    with pytest.raises(
+        WireError, match=rf"follows one of {COORDINATES}, got one that follows {INPUT}"
+    ):
         other.restore(one.state())
     assert other.state() == before
 
@@ -386,5 +409,5 @@ def test_unknown_predictor_lists_the_known() -> None:
 
 def test_rule_is_frozen() -> None:
     with pytest.raises(AttributeError):
-        RULE.slope = 1.0  # type: ignore[misc]
+        RULE.base_rate = 1.0  # type: ignore[misc]
     assert Rule() == RULE
