@@ -5,6 +5,7 @@ What it says at the end is read off the run's journal, so it can be told again w
 
 import os
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,11 +122,11 @@ def _train(
 ) -> _Run:
     """Train one run under the monitor."""
     parts = build(recipe, seed)
-    newest = _Newest()
+    evaluations = _Evaluations()
     monitor = GrokkingMonitor(
         parts.probe,
         sinks=watching.sinks,
-        hooks=(*watching.hooks, Announcer(show, newest.get)),
+        hooks=(*watching.hooks, Announcer(show, evaluations.at)),
         predictor=watching.predictor,
         directory=watching.directory,
         budget=watching.budget,
@@ -134,7 +135,7 @@ def _train(
     )
     bar = progress_bar(recipe.steps) if progress else progress_lines(recipe.steps, show)
     with hushed(), bar as report:
-        fit(parts, recipe.steps, [monitor, Progress(newest.following(monitor, report))])
+        fit(parts, recipe.steps, [monitor, Progress(evaluations.following(monitor, report))])
     return _Run(
         id=monitor.run_id or "",
         name=name,
@@ -150,15 +151,17 @@ def _fitting_signals(recipe: Recipe) -> list[Signal]:
     return [signal for signal in ALL if other not in signal.needs]
 
 
-class _Newest:
-    """The newest test accuracy, for who asks from another thread."""
+class _Evaluations:
+    """Test accuracies by step, for who asks later and from another thread."""
 
     def __init__(self) -> None:
-        self._test_accuracy: float | None = None
+        self._steps: list[int] = []
+        self._accuracies: list[float | None] = []
 
-    def get(self) -> float | None:
-        """The newest one; None before the first evaluation."""
-        return self._test_accuracy
+    def at(self, step: int) -> float | None:
+        """The newest one at a step; None before the first evaluation."""
+        place = bisect_right(self._steps, step)
+        return self._accuracies[place - 1] if place else None
 
     def following(
         self, monitor: GrokkingMonitor, report: Report
@@ -166,7 +169,8 @@ class _Newest:
         """A function that remembers the test accuracy and reports where the run stands."""
 
         def follow(step: int, test_accuracy: float | None) -> None:
-            self._test_accuracy = test_accuracy
+            self._accuracies.append(test_accuracy)
+            self._steps.append(step)
             assessment, observation = monitor.last_assessment, monitor.last_observation
             reading = Reading(
                 step=step,

@@ -37,11 +37,11 @@ class Announcer:
 
     Args:
         show: takes the line; called from the thread that carries alerts.
-        test_accuracy: gives the newest one, to show how little it says yet.
+        test_accuracy: gives the newest one at a step, to show how little it said there.
     """
 
     def __init__(
-        self, show: Callable[[str], None], test_accuracy: Callable[[], float | None]
+        self, show: Callable[[str], None], test_accuracy: Callable[[int], float | None]
     ) -> None:
         self._show = show
         self._test_accuracy = test_accuracy
@@ -53,7 +53,7 @@ class Announcer:
         sure = alert.assessment.probability if alert.assessment else None
         self._show(
             f">>> step {alert.step:,}: {alert.code.sentence} "
-            f"(p {_number(sure)}, test {_percent(self._test_accuracy()).strip()})"
+            f"(p {_number(sure)}, test {_percent(self._test_accuracy(alert.step)).strip()})"
         )
 
 

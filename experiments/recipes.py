@@ -121,6 +121,7 @@ ADDITION = Recipe(
     model="modular_mlp",
     optimizer=AdamW(lr=5e-3, decay=1.0, eps=6.7e-7),
     steps=30_000,
+    seed=2,
 )
 
 PARITY = Recipe(

@@ -9,6 +9,7 @@ import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -78,7 +79,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_name(recipe: Recipe, seed: int) -> str:
     """Name a run after everything that shapes it: another recipe never finds its journal."""
-    digest = hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
+    shape = replace(recipe, seed=0)  # the default seed shapes no run that names its own
+    digest = hashlib.sha256(repr(shape).encode()).hexdigest()[:8]
     return f"{recipe.name}-{digest}-seed-{seed}"
 
 

@@ -6,7 +6,7 @@ after an exception. Models are never copied: parameters are read where they are,
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -72,9 +72,38 @@ def differentiable_twice() -> Iterator[None]:
         yield
 
 
-def cloned_buffers(module: nn.Module) -> dict[str, Tensor]:
-    """A copy of every buffer by name, for `functional_call` to spend."""
-    return {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
+@contextmanager
+def lent(module: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+    """Let a module run on cloned buffers and, where given, on other weights.
+
+    Each submodule is visited once, under however many names it is registered: what
+    `torch.func.functional_call` puts back under the second name is not what it took (torch 2.13),
+    and the optimizer would go on with weights that the model no longer has.
+
+    Args:
+        module: the model.
+        weights: by name as in `named_parameters()`, taking the place of those.
+
+    Yields:
+        Nothing.
+    """
+    given = weights or {}
+    others = {id(p): given[name] for name, p in module.named_parameters() if name in given}
+    others |= {id(buffer): buffer.detach().clone() for buffer in module.buffers()}
+    slots = [
+        (tensors, name, tensor)
+        for child in module.modules()
+        for tensors in (child._parameters, child._buffers)
+        for name, tensor in tensors.items()
+        if id(tensor) in others
+    ]
+    try:
+        for tensors, name, tensor in slots:
+            tensors[name] = others[id(tensor)]  # type: ignore[assignment]
+        yield
+    finally:
+        for tensors, name, tensor in slots:
+            tensors[name] = tensor  # type: ignore[assignment]
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -2,7 +2,7 @@
 
 A trainer's step cannot be run again without changing it, so the loss is the probe's own or a
 standard one, and a standard one counts only after it gave the number that the trainer reported on
-the same batch. Everything runs by `functional_call` on the live parameters and cloned buffers, in
+the same batch. Everything runs on the live parameters and cloned buffers, in
 eval mode, on a fixed sub-batch, so that its peak memory stays under training's own. Models without
 a second derivative fail as a signal does.
 """
@@ -15,14 +15,13 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
 
 from grokwatch.monitor.batch import Batch, classified, logits_of, num_examples, split, take
 from grokwatch.monitor.bystander import (
-    cloned_buffers,
     device_of,
     differentiable_twice,
+    lent,
     same_random_numbers,
     undisturbed,
 )
@@ -121,7 +120,7 @@ def standard_values(
                 torch.no_grad(),
                 context(),
             ):
-                values[loss] = float(_evaluate(_LossModule(module, loss), batch))
+                values[loss] = float(_evaluate(module, loss, batch))
         except Exception:  # any model may refuse any loss
             continue
     return values
@@ -165,7 +164,7 @@ class Curvature:
     def __init__(self, module: nn.Module, loss: LossOfBatch, batch: Batch) -> None:
         self._batch = batch
         self._module = module
-        self._loss = _LossModule(module, loss)
+        self._loss = loss
         self._weights: list[Tensor] = []
         self._gradients: tuple[Tensor, ...] | None = None
 
@@ -212,30 +211,18 @@ class Curvature:
             if parameter.requires_grad
         }
         self._weights = list(named.values())
-        loss = _evaluate(self._loss, self._batch, named)
+        loss = _evaluate(self._module, self._loss, self._batch, named)
         self._gradients = torch.autograd.grad(
             loss, self._weights, create_graph=True, materialize_grads=True
         )
 
 
-class _LossModule(nn.Module):
-    """A loss as a module, so that `functional_call` can lend it weights and buffers."""
-
-    def __init__(self, module: nn.Module, loss: LossOfBatch) -> None:
-        super().__init__()
-        self.module = module
-        self._loss = loss
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Evaluate the loss on a batch."""
-        return self._loss(self.module, batch)
-
-
 def _evaluate(
-    loss: _LossModule, batch: Batch, weights: Mapping[str, Tensor] | None = None
+    module: nn.Module,
+    loss: LossOfBatch,
+    batch: Batch,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """Evaluate on cloned buffers and, where given, other weights: a scalar."""
-    lent = {**cloned_buffers(loss.module), **(weights or {})}
-    named = {f"module.{name}": tensor for name, tensor in lent.items()}
-    value: Tensor = functional_call(loss, named, (batch,))
-    return value.reshape(())
+    with lent(module, weights):
+        return loss(module, batch).reshape(())

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from grokwatch.monitor.batch import Batch, classified, num_examples, split, take
-from grokwatch.monitor.bystander import cloned_buffers, undisturbed
+from grokwatch.monitor.bystander import lent, undisturbed
 
 MAX_EXAMPLES = 1_024
 MAX_FULL_BATCH = 4_096
@@ -48,7 +47,6 @@ class TrainProbe:
         pair = split(batch)
         whole = pair is not None and num_examples(pair) is not None
         self._pair = split(take((*pair[0], pair[1]), self._size)) if pair and whole else None
-        self._has_buffers = next(module.buffers(), None) is not None
 
     def read(self) -> ProbeReading | None:
         """Run the model on the probe, leaving no trace.
@@ -63,8 +61,8 @@ class TrainProbe:
             return None
         inputs, targets = self._pair
         try:
-            with undisturbed(self._module), torch.no_grad():
-                output = functional_call(self._module, self._buffers(), inputs)
+            with undisturbed(self._module), lent(self._module), torch.no_grad():
+                output = self._module(*inputs)
         except torch.OutOfMemoryError:
             self._shrink()
             raise
@@ -74,10 +72,6 @@ class TrainProbe:
         logits, classes = pair
         accuracy = (logits.argmax(dim=-1) == classes).double().mean()
         return ProbeReading(logits, classes, accuracy)
-
-    def _buffers(self) -> dict[str, Tensor]:
-        """Buffers for the forward pass to spend."""
-        return cloned_buffers(self._module) if self._has_buffers else {}
 
     def _shrink(self) -> None:
         """Halve the probe and give unused memory back."""

@@ -50,6 +50,23 @@ class Transformer(nn.Module):
         return out
 
 
+class Shared(nn.Module):
+    """One layer under two names, and an embedding that is the unembedding too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(ORDER, 8)
+        self.first = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8))
+        self.again = self.first
+        self.head = nn.Linear(8, ORDER, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        hidden = self.first(self.embed(tokens).sum(1)).relu()
+        out: Tensor = self.head(self.again(hidden).relu())
+        return out
+
+
 class Trained(pl.LightningModule):
     """Adds modulo 7; logs what real projects log; draws random numbers of every kind."""
 
@@ -97,6 +114,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[..., Any], dict[str, An
     "clipping": (Mlp, adamw, {"gradient_clip_val": 0.1}),
     "nesterov": (Mlp, nesterov, {}),
     "lbfgs": (Mlp, lbfgs, {}),
+    "shared layer": (Shared, adamw, {}),
 }
 
 
@@ -155,7 +173,7 @@ def test_neutrality_of_all_signals_with_a_known_loss(tmp_path: Path) -> None:
     monitor = GrokkingMonitor(
         Probe(loss=loss), sinks=(), directory=tmp_path, budget=None, schedule=every(1)
     )
-    for case in ("dropout", "batch norm", "transformer", "bf16 autocast"):
+    for case in ("dropout", "batch norm", "transformer", "bf16 autocast", "shared layer"):
         assert train(case, [monitor]) == train(case, [])
         assert monitor.last_observation is not None
         assert "sharpness" in monitor.last_observation.values

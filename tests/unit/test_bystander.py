@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from grokwatch.monitor.bystander import (
     _is_compiled,
-    cloned_buffers,
     device_of,
+    lent,
     same_random_numbers,
     undisturbed,
 )
@@ -98,12 +98,33 @@ def test_compiled_models_run_eagerly_inside() -> None:
     assert calls == [1]
 
 
-def test_buffers_are_copies() -> None:
+def test_buffers_lent_are_copies() -> None:
     model = nn.BatchNorm1d(2)
-    for buffer in cloned_buffers(model).values():
-        buffer.add_(1)
-    assert model.running_mean is not None
-    assert model.running_mean.tolist() == [0.0, 0.0]
+    kept = model.running_mean
+    with lent(model):
+        assert model.running_mean is not None
+        model.running_mean.add_(1)
+    assert model.running_mean is kept
+    assert kept is not None
+    assert kept.tolist() == [0.0, 0.0]
+
+
+def test_a_layer_under_two_names_gets_its_own_weights_back() -> None:
+    model = nn.Sequential(nn.Linear(2, 2, bias=False))
+    model.add_module("again", model[0])
+    kept = model[0].weight
+    outputs = []
+
+    def run(rows: int) -> None:
+        with lent(model, {"0.weight": torch.zeros(2, 2)}):
+            outputs.append(model(torch.ones(rows, rows)).tolist())
+
+    run(2)
+    assert outputs == [[[0.0, 0.0], [0.0, 0.0]]]
+    with pytest.raises(RuntimeError):
+        run(3)
+    assert model[0].weight is kept
+    assert [name for name, _ in model.named_parameters()] == ["0.weight"]
 
 
 def test_device_of_a_module_without_parameters() -> None:

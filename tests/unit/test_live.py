@@ -39,7 +39,7 @@ def alert(
 
 def test_the_crossing_is_announced_in_one_line():
     shown: list[str] = []
-    Announcer(shown.append, lambda: 0.0219).fire(alert())
+    Announcer(shown.append, lambda _: 0.0219).fire(alert())
     assert shown == [">>> step 1,200: likely to generalise if training goes on (p 0.75, test 2.1%)"]
 
 
@@ -48,7 +48,7 @@ def test_the_crossing_is_announced_in_one_line():
 )
 def test_nothing_else_is_announced(other):
     shown: list[str] = []
-    Announcer(shown.append, lambda: None).fire(other)
+    Announcer(shown.append, lambda _: None).fire(other)
     assert shown == []
 
 

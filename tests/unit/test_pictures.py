@@ -49,7 +49,8 @@ def grokking_run(*, warned: int | None = 1_000, group: str | None = "cyclic:11")
             ),
             Evaluation(run_id="r", step=step, time=0.0, test_accuracy=float(step >= 2_000)),
             Assessment(
-                run_id="r", step=step, time=50.0, predictor="p@1", stage=Stage.PLATEAU, chances=chances
+                run_id="r", step=step, time=0.0, predictor="p@1", stage=Stage.PLATEAU,
+                chances=chances,
             ),
         ]  # fmt: skip
     if warned is not None:

@@ -165,3 +165,18 @@ def test_probes_that_cannot_be_right_are_refused(
 ) -> None:
     with pytest.raises(ProbeError, match=match):
         find_roles(module, probe)
+
+
+@pytest.mark.parametrize("text", ["cyclic", "cyclic:1", "ring:7", "bits:x", ""])
+def test_groups_that_are_none_are_refused(text: str) -> None:
+    match = (
+        r"Expected a group such as 'cyclic:67' or 'bits:30', got '.*'\. "
+        r"Name the group whose elements index the token or input axis\."
+    )
+    with pytest.raises(ProbeError, match=match):
+        Probe(group=text)
+
+
+def test_roles_that_are_none_are_refused() -> None:
+    with pytest.raises(ProbeError, match=r"Expected roles among embedding.*, got 'head'\. Rename"):
+        Probe(roles={"head": "w"})  # type: ignore[dict-item]
