@@ -4,8 +4,9 @@ Works in both packages' Trainers and only translates hooks for `callbacks.sessio
 optimizer updates, not `global_step`: several optimizers that step on one batch count once.
 """
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class GrokkingMonitor(Callback):
         signals: what to measure; by default everything that the model allows.
         name: the run's name for people.
         run_id: the run's name for ever; by default a checkpoint's, MLFlowLogger's or new one.
+        clock: seconds for the budget, never running backwards.
 
     Attributes:
         run_id: the run's name for ever; None before the first fit.
@@ -63,6 +65,7 @@ class GrokkingMonitor(Callback):
         signals: Sequence[Signal] | None = None,
         name: str | None = None,
         run_id: str | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = Settings(
             probe=probe or Probe(),
@@ -75,6 +78,7 @@ class GrokkingMonitor(Callback):
             signals=ALL if signals is None else signals,
             name=name or "",
             run_id=run_id,
+            clock=clock,
         )
         self.run_id: str | None = None
         self.directory = Path(directory)

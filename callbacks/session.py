@@ -85,7 +85,9 @@ class Session:
         self._training = training
         self._memory = memory
         self._failures = failures
-        self._budget = Budget(settings.budget, num_steps=training.budget_steps)
+        self._budget = Budget(
+            settings.budget, num_steps=training.budget_steps, clock=settings.clock
+        )
         self._schedule = settings.schedule or schedules.default(training.budget_steps)
         self._roles = settings.roles(training.module)
         self._window = UpdateWindow(training.module, is_clipped=training.is_clipped)

@@ -1,7 +1,8 @@
 """What the user asked for, checked before anything is trained."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Settings:
         signals: what to measure.
         name: the run's name for people.
         run_id: the run's name for ever, or None for one that the trainer or chance gives.
+        clock: seconds for the budget, never running backwards.
     """
 
     probe: Probe = field(default_factory=Probe)
@@ -50,6 +52,7 @@ class Settings:
     signals: Sequence[Signal] = ALL
     name: str = ""
     run_id: str | None = None
+    clock: Callable[[], float] = time.perf_counter
 
     def check(self) -> None:
         """Try everything that can be wrong without a model.

@@ -43,6 +43,8 @@ class Arm:
         self._mine = threading.Semaphore(0)
         self._back = threading.Semaphore(0)
         self._stop = False
+        self._earlier_seconds = 0.0
+        self._begin: float | None = None
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(start,), daemon=True)
         self._thread.start()
@@ -52,11 +54,18 @@ class Arm:
             self._mine.acquire()
             if self._stop:
                 return
-            begin = time.perf_counter()
+            self._begin = time.perf_counter()
             for _ in range(self._block):
                 yield self._batch
-            self.seconds.append((time.perf_counter() - begin) / self._block)
+            elapsed_seconds, self._begin = time.perf_counter() - self._begin, None
+            self._earlier_seconds += elapsed_seconds
+            self.seconds.append(elapsed_seconds / self._block)
             self._back.release()
+
+    def clock(self) -> float:
+        """Seconds for which this arm had the baton: what a monitor in it must take for time."""
+        now = 0.0 if self._begin is None else time.perf_counter() - self._begin
+        return self._earlier_seconds + now
 
     def run_block(self) -> None:
         """Run one block of steps and wait for its end."""

@@ -103,7 +103,7 @@ def arms(workload: Workload, directory: Path, names: Sequence[str] = ARMS) -> li
     return [
         Arm(
             name,
-            lambda arm: _fit(workload, arm, _callbacks(workload, arm.name, directory)),
+            lambda arm: _fit(workload, arm, _callbacks(workload, arm, directory)),
             workload.batch,
             workload.block,
         )
@@ -111,16 +111,21 @@ def arms(workload: Workload, directory: Path, names: Sequence[str] = ARMS) -> li
     ]
 
 
-def _callbacks(workload: Workload, name: str, directory: Path) -> list[pl.Callback]:
+def _callbacks(workload: Workload, arm: Arm, directory: Path) -> list[pl.Callback]:
+    name = arm.name
     if name in {BARE, CONTROL}:
         return []
     if name == EMPTY:
         return [Empty()]
     store = f"mlflow:sqlite:///{directory / 'mlflow.db'}"
-    sinks = (store, "prometheus:127.0.0.1:9109") if name == SINKS else ()
-    return [
-        GrokkingMonitor(workload.probe, sinks=sinks, hooks=(), directory=directory / name[-10:])
-    ]
+    monitor = GrokkingMonitor(
+        workload.probe,
+        sinks=(store, "prometheus:127.0.0.1:9109") if name == SINKS else (),
+        hooks=(),
+        directory=directory / ("sinks" if name == SINKS else "journal"),
+        clock=arm.clock,
+    )
+    return [monitor]
 
 
 def _fit(workload: Workload, arm: Arm, callbacks: list[pl.Callback]) -> None:
