@@ -59,7 +59,7 @@ def draw_sparsity(axes: Axes, story: Story, palette: Palette) -> None:
     axes.set_yticks([0, 0.5, 1])
     axes.set_title(f"{'Fourier' if cyclic else 'Input'} sparsity of the weights")
     pure = "one wave" if cyclic else "one bit"
-    _name(axes, sparsity, f"sparsity (0 noise, 1 {pure})", palette.signal, share=0.02)
+    _name(axes, sparsity, f"sparsity (0 noise, 1 {pure})", palette.signal, share=0.02, span=0.55)
     _name_rise(axes, judged, "probability", palette.warning)
     _mark_warning(axes, story, palette)
 
@@ -157,13 +157,15 @@ def _set_steps(axes: Axes, story: Story) -> None:
     axes.minorticks_off()
 
 
-def _name(axes: Axes, points: Points, text: str, color: str, *, share: float) -> None:
-    """Write what a line is just above it, from a share of the way along the axis on."""
+def _name(
+    axes: Axes, points: Points, text: str, color: str, *, share: float, span: float = 0.2
+) -> None:
+    """Write what a line is just above it, from a share of the axis on, over a span of it."""
     if not points:
         axes.text(0.02, 0.5, f"{text}: not measured", transform=axes.transAxes, color=color)
         return
     low, high = np.log(axes.get_xlim())
-    start, end = np.exp(low + share * (high - low)), np.exp(low + (share + 0.2) * (high - low))
+    start, end = np.exp(low + share * (high - low)), np.exp(low + (share + span) * (high - low))
     under = [y for x, y in points if start <= x <= end] or [points[-1][1]]
     _write(axes, text, (start, max(under)), color, offset=(0, 5))
 
