@@ -26,10 +26,10 @@ from grokwatch.experiments.pictures import draw_run
 from grokwatch.experiments.recipes import Recipe, build, find_recipe, fit
 from grokwatch.experiments.story import Story, read_story, tell
 from grokwatch.monitor import journal
+from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.probe import Group
 from grokwatch.monitor.records import Outcome
 from grokwatch.monitor.signals import ALL
-from grokwatch.monitor.sinks import redact
 from grokwatch.monitor.snapshot import Need, Signal
 
 Show = Callable[[str], None]
@@ -134,7 +134,7 @@ def _train(
         name=name,
     )
     bar = progress_bar(recipe.steps) if progress else progress_lines(recipe.steps, show)
-    with hushed(), bar as report:
+    with hushed("grokwatch.callbacks.first_batch"), bar as report:  # the probe says it all
         fit(parts, recipe.steps, [monitor, Progress(evaluations.following(monitor, report))])
     return _Run(
         id=monitor.run_id or "",
@@ -192,7 +192,7 @@ def _draw(story: Story, folder: Path, name: str) -> Iterator[str]:
 
 def _places(run: _Run, watching: Watching, pictures: Sequence[str]) -> Iterator[str]:
     """Where to look further."""
-    for target in (redact(sink) for sink in watching.sinks):
+    for target in (strip_credentials(sink) for sink in watching.sinks):
         module, _, address = target.partition(":")
         if module == "mlflow":
             yield f"MLflow:   run {run.name} at {address}"

@@ -174,17 +174,23 @@ class Progress(pl.Callback):
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Keep Lightning from talking about devices and products while a block runs."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def hushed(*others: str) -> Iterator[None]:
+    """Keep Lightning from talking about devices and products while a block runs.
+
+    Args:
+        others: names of loggers to keep to errors too.
+    """
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", *others)]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

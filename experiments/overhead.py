@@ -17,6 +17,8 @@ import numpy as np
 import pytorch_lightning as pl
 from torch import Tensor
 
+from grokwatch.experiments.counting import Done
+
 BAR_SHARE = 0.01
 BAR_SECONDS = 20e-6
 _DRAWS = 2000
@@ -46,7 +48,9 @@ class Arm:
         self._earlier_seconds = 0.0
         self._begin: float | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(start,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(start,), name=f"overhead of {name}", daemon=True
+        )
         self._thread.start()
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
@@ -68,11 +72,20 @@ class Arm:
         return self._earlier_seconds + now
 
     def run_block(self) -> None:
-        """Run one block of steps and wait for its end."""
+        """Run one block of steps and wait for its end.
+
+        Raises:
+            RuntimeError: training ended before the block did; what went wrong in it is raised as it
+                is.
+        """
+        num_before = len(self.seconds)
         self._mine.release()
         self._back.acquire()
         if self._error is not None:
             raise self._error
+        if len(self.seconds) == num_before:
+            msg = f"Expected {self.name} to train on, got the end of it. Try fewer blocks."
+            raise RuntimeError(msg)
 
     def close(self) -> None:
         """Let the trainer end."""
@@ -85,6 +98,7 @@ class Arm:
             start(self)
         except BaseException as error:
             self._error = error
+        finally:
             self._back.release()
 
 
@@ -104,16 +118,24 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     extra_seconds: float
 
 
-def measure(
-    arms: Sequence[Arm], *, blocks: int, warm_up: int, report: Callable[[str], None]
-) -> None:
-    """Run the arms in blocks, each round in the order opposite to the last; forget the warm-up."""
-    for number in range(warm_up + blocks):
-        for arm in arms if number % 2 == 0 else reversed(arms):
-            arm.run_block()
-        report(f"block {number + 1}/{warm_up + blocks}")
+def measure(arms: Sequence[Arm], *, blocks: int, warm_up: int, done: Done) -> None:
+    """Run the arms in blocks, each round in the order opposite to the last; forget the warm-up.
+
+    Args:
+        arms: the trainers, which are closed in the end.
+        blocks: of each arm that count.
+        warm_up: blocks of each arm before them.
+        done: told of each round.
+    """
+    try:
+        for number in range(warm_up + blocks):
+            for arm in arms if number % 2 == 0 else reversed(arms):
+                arm.run_block()
+            done("warming up" if number < warm_up else "measuring")
+    finally:
+        for arm in arms:
+            arm.close()
     for arm in arms:
-        arm.close()
         del arm.seconds[:warm_up]
 
 

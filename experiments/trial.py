@@ -6,8 +6,9 @@ predictor can be compared with the dummies on exactly the same observations.
 """
 
 import hashlib
+import logging
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from grokwatch.callbacks.loop import LoopMonitor
+from grokwatch.experiments.counting import Counting
 from grokwatch.experiments.modules import Classifier
 from grokwatch.experiments.recipes import ADDITION, Parts, Recipe, build
 from grokwatch.experiments.story import Story, read_story
@@ -122,7 +124,7 @@ def _loop(parts: Parts, recipe: Recipe, monitor: LoopMonitor) -> None:
         optimizer.zero_grad()
         monitor.before_batch(batch)
         loss = module.training_step(batch)
-        loss.backward()
+        torch.autograd.backward(loss)
         monitor.before_update()
         optimizer.step()
         monitor.after_update(loss)
@@ -170,27 +172,41 @@ def judge(root: Path, condition: str, seed: int, predictor: str) -> Judged:
     )
 
 
-def train_all(
-    root: Path, seeds: Iterable[int], *, workers: int, report: Callable[[str], None]
-) -> None:
+def train_all(root: Path, seeds: Iterable[int], *, workers: int, counting: Counting) -> None:
     """Train every condition on every seed, in processes of one thread each.
 
     Args:
-        root: where journals are kept.
+        root: where journals are kept; complete ones are not trained again.
         seeds: of data and weights.
         workers: processes at a time.
-        report: takes one line per finished run.
+        counting: told of the runs to train, and of each as it ends.
     """
-    todo = [(name, seed) for seed in seeds for name in CONDITIONS]
+    wanted = [(name, seed) for seed in seeds for name in CONDITIONS]
+    todo = [
+        (name, seed)
+        for name, seed in wanted
+        if not is_complete(root, run_name(CONDITIONS[name], seed))
+    ]
+    if not todo:
+        return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_hush)
+    try:
         futures = {
-            pool.submit(train, root, CONDITIONS[name], seed): (name, seed) for name, seed in todo
+            pool.submit(train, root, CONDITIONS[name], seed): f"{name}, seed {seed}"
+            for name, seed in todo
         }
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            name, seed = futures[future]
-            report(f"trained {done}/{len(todo)}: {name}, seed {seed}")
+        with counting("training", len(todo)) as done:
+            for future in as_completed(futures):
+                future.result()
+                done(futures[future])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _hush() -> None:
+    """Keep to errors: what the monitor tells a user of one run is noise in a trial of many."""
+    logging.getLogger("grokwatch").setLevel(logging.ERROR)
 
 
 def judge_all(root: Path, seeds: Sequence[int], predictors: Sequence[str]) -> Iterator[Judged]:

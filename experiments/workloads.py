@@ -1,18 +1,21 @@
 """What overhead is measured on: the demo's model, and a transformer of 11 million parameters."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
 from grokwatch.callbacks.lightning import GrokkingMonitor
-from grokwatch.experiments.modules import Classifier
+from grokwatch.experiments.counting import Counting
+from grokwatch.experiments.modules import Classifier, hushed, one_thread
 from grokwatch.experiments.optim import AdamW
-from grokwatch.experiments.overhead import Arm, Empty
+from grokwatch.experiments.overhead import Arm, Empty, measure
 from grokwatch.experiments.recipes import ADDITION, build
 from grokwatch.monitor.probe import Probe
 
@@ -52,7 +55,7 @@ class Workload:
 
 
 class Transformer(nn.Module):
-    """A transformer encoder: 6 layers, width 384, 6 heads, 11.1 M parameters."""
+    """A transformer encoder: 6 layers, width 384, 6 heads, 11.0 M parameters."""
 
     def __init__(self, *, vocabulary: int = 512, width: int = 384, layers: int = 6) -> None:
         super().__init__()
@@ -76,9 +79,9 @@ def demo_workload() -> Workload:
         module=lambda: build(ADDITION, 0).module,
         batch=(split.train_inputs, split.train_targets),
         probe=parts.probe,
-        block=240,
-        blocks=40,
-        warm_up=6,
+        block=480,
+        blocks=58,
+        warm_up=4,
     )
 
 
@@ -88,7 +91,7 @@ def transformer_workload() -> Workload:
     tokens = torch.randint(512, (16, 64), generator=generator)
     optimizer = AdamW(lr=1e-3, decay=0.1)
     return Workload(
-        name="transformer, 11.1 M parameters, batch 16 x 64",
+        name="transformer, 11.0 M parameters, batch 16 x 64",
         module=lambda: Classifier(Transformer(), optimizer),
         batch=(tokens, tokens[:, 0]),
         probe=None,
@@ -96,6 +99,28 @@ def transformer_workload() -> Workload:
         blocks=16,
         warm_up=3,
     )
+
+
+def measured(
+    workload: Workload, counting: Counting, names: Sequence[str] = ARMS
+) -> Mapping[str, Arm]:
+    """Measure a workload on one thread, without a word of the trainers or the monitors.
+
+    Args:
+        workload: what to train.
+        counting: told of the rounds.
+        names: of the arms.
+
+    Returns:
+        The arms by name, with the step times of their blocks.
+    """
+    blocks, warm_up = workload.blocks, workload.warm_up
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # a slow sink may still write
+    with one_thread(), hushed("grokwatch"), folder as directory:
+        running = arms(workload, Path(directory), names)
+        with counting(workload.name.split(",")[0], warm_up + blocks) as done:
+            measure(running, blocks=blocks, warm_up=warm_up, done=done)
+    return {arm.name: arm for arm in running}
 
 
 def arms(workload: Workload, directory: Path, names: Sequence[str] = ARMS) -> list[Arm]:
@@ -117,10 +142,13 @@ def _callbacks(workload: Workload, arm: Arm, directory: Path) -> list[pl.Callbac
         return []
     if name == EMPTY:
         return [Empty()]
-    store = f"mlflow:sqlite:///{directory / 'mlflow.db'}"
+    stores = (
+        f"mlflow:sqlite:///{directory / 'mlflow.db'}",
+        f"prometheus:127.0.0.1:0?targets={quote(str(directory))}",
+    )
     monitor = GrokkingMonitor(
         workload.probe,
-        sinks=(store, "prometheus:127.0.0.1:9109") if name == SINKS else (),
+        sinks=stores if name == SINKS else (),
         hooks=(),
         directory=directory / ("sinks" if name == SINKS else "journal"),
         clock=arm.clock,
@@ -129,8 +157,9 @@ def _callbacks(workload: Workload, arm: Arm, directory: Path) -> list[pl.Callbac
 
 
 def _fit(workload: Workload, arm: Arm, callbacks: list[pl.Callback]) -> None:
+    needed = workload.block * (workload.warm_up + workload.blocks)
     trainer = pl.Trainer(
-        max_steps=_TOTAL_STEPS,
+        max_steps=max(_TOTAL_STEPS, needed + 1),
         max_epochs=1,
         accelerator="cpu",
         logger=False,

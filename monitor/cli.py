@@ -90,7 +90,7 @@ def demo(
         int | None, typer.Option(help="Seed of data and weights.", show_default="the recipe's")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Steps at most.", show_default="the recipe's")
+        int | None, typer.Option(help="Steps at most.", min=1, show_default="the recipe's")
     ] = None,
     directory: Directory = None,
     as_json: Json = False,
@@ -198,8 +198,15 @@ def validate(
 
     section = _section(context, directory, predictor=predictor)
     root = Path(section.directory) / "trial"
-    who = section.predictor
-    _show(run(root, predictor=who, seeds=seeds, workers=workers, show=_to_stderr), as_json)
+    report = run(
+        root,
+        predictor=section.predictor,
+        seeds=seeds,
+        workers=workers,
+        show=_to_stderr,
+        progress=sys.stderr.isatty(),
+    )
+    _show(report, as_json)
 
 
 @app.command()
@@ -218,7 +225,8 @@ def overhead(
     """
     from grokwatch.monitor.commands.overhead import overhead as run
 
-    _show(run(workload, blocks=blocks, show=_to_stderr), as_json)
+    report = run(workload, blocks=blocks, show=_to_stderr, progress=sys.stderr.isatty())
+    _show(report, as_json)
 
 
 @app.command()

@@ -39,12 +39,22 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, .
         >>> table(("run", "step"), [("a", "10")])
         ('run  step', 'a    10')
     """
-    cells = [tuple(columns), *(tuple(row) for row in rows)]
+    cells = [tuple(_printable(cell) for cell in row) for row in (columns, *rows)]
     widths = [min(_WIDEST, max(len(row[at]) for row in cells)) for at in range(len(columns))]
     return tuple(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     )
+
+
+def _printable(cell: str) -> str:
+    r"""A cell on one line: names are the user's, and may hold newlines or terminal codes.
+
+    Example:
+        >>> print(_printable("a\n\x1b[31mé"))
+        a\n\x1b[31mé
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cell)
 
 
 def number(value: int | None) -> str:

@@ -1,20 +1,19 @@
 """`grokwatch overhead`: what watching costs, interleaved with bare training in one run."""
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 import msgspec
-import torch
 
-from grokwatch.experiments.overhead import Comparison, compare, holds, measure
+from grokwatch.experiments.counting import Counting, counting
+from grokwatch.experiments.overhead import Comparison, compare, holds
 from grokwatch.experiments.workloads import (
     BARE,
     EMPTY,
     WATCHED,
     Workload,
-    arms,
     demo_workload,
+    measured,
     transformer_workload,
 )
 from grokwatch.monitor.commands import Report, table
@@ -33,13 +32,16 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
     holds: bool
 
 
-def overhead(name: str | None, *, blocks: int | None, show: Callable[[str], None]) -> Report:
+def overhead(
+    name: str | None, *, blocks: int | None, show: Callable[[str], None], progress: bool
+) -> Report:
     """Measure one workload, or all.
 
     Args:
         name: `demo` or `transformer`, None for both.
         blocks: of each trainer, None for the workload's own number.
-        show: takes lines of progress.
+        show: takes a line now and then.
+        progress: draw a progress bar on stderr, instead of showing lines.
 
     Returns:
         A row per trainer; `holds` where the watched trainer meets the bar on every workload.
@@ -50,42 +52,35 @@ def overhead(name: str | None, *, blocks: int | None, show: Callable[[str], None
     if name is not None and name not in _WORKLOADS:
         msg = f"Expected a workload among {', '.join(_WORKLOADS)}, got {name!r}. Try 'demo'."
         raise ConfigurationError(msg)
-    torch.set_num_threads(1)
     names = tuple(_WORKLOADS) if name is None else (name,)
-    measured = [_measure(_WORKLOADS[each](), blocks, show) for each in names]
+    rows = [
+        _measure(_WORKLOADS[each](), blocks, counting(show, progress=progress)) for each in names
+    ]
     return Report(
-        data=measured,
-        lines=tuple(line for each in measured for line in _describe(each)),
-        holds=all(each.holds for each in measured),
+        data=rows,
+        lines=tuple(line for each in rows for line in _describe(each)),
+        holds=all(each.holds for each in rows),
     )
 
 
-def _measure(workload: Workload, blocks: int | None, show: Callable[[str], None]) -> Overhead:
-    blocks = workload.blocks if blocks is None else blocks
-    with tempfile.TemporaryDirectory() as directory:
-        running = arms(workload, Path(directory))
-        measure(
-            running,
-            blocks=blocks,
-            warm_up=workload.warm_up,
-            report=lambda line: show(f"{workload.name}: {line}"),
-        )
-    by_name = {arm.name: arm for arm in running}
+def _measure(workload: Workload, blocks: int | None, count: Counting) -> Overhead:
+    workload = workload if blocks is None else replace(workload, blocks=blocks)
+    arms = measured(workload, count)
     against_empty = tuple(
-        compare(arm, by_name[EMPTY]) for arm in running if arm.name not in {BARE, EMPTY}
+        compare(arm, arms[EMPTY]) for name, arm in arms.items() if name not in {BARE, EMPTY}
     )
     watched = next(row for row in against_empty if row.arm == WATCHED)
     return Overhead(
         workload=workload.name,
-        blocks=blocks,
-        against_bare=tuple(compare(arm, by_name[BARE]) for arm in running),
+        blocks=workload.blocks,
+        against_bare=tuple(compare(arm, arms[BARE]) for arm in arms.values()),
         against_empty=against_empty,
         holds=holds(watched),
     )
 
 
-def _describe(measured: Overhead) -> tuple[str, ...]:
-    empty = {row.arm: row for row in measured.against_empty}
+def _describe(found: Overhead) -> tuple[str, ...]:
+    empty = {row.arm: row for row in found.against_empty}
     rows = [
         (
             row.arm,
@@ -95,7 +90,7 @@ def _describe(measured: Overhead) -> tuple[str, ...]:
             f"{empty[row.arm].extra_seconds * 1e6:+.0f} us" if row.arm in empty else "-",
             ("met" if holds(empty[row.arm]) else "missed") if "watched" in row.arm else "-",
         )
-        for row in measured.against_bare
+        for row in found.against_bare
     ]
     columns = (
         "trainer",
@@ -105,7 +100,7 @@ def _describe(measured: Overhead) -> tuple[str, ...]:
         "a step",
         "bar: max(1 %, 20 us)",
     )
-    heading = f"{measured.workload}; {measured.blocks} blocks per trainer, interleaved, 1 thread"
+    heading = f"{found.workload}; {found.blocks} blocks per trainer, interleaved, 1 thread"
     return (heading, *table(columns, rows), "")
 
 

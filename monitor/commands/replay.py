@@ -6,7 +6,7 @@ import msgspec
 
 from grokwatch.experiments.story import Story, read_story, tell
 from grokwatch.monitor import journal, watcher
-from grokwatch.monitor.commands import Report
+from grokwatch.monitor.commands import Report, number
 from grokwatch.monitor.commands.journals import choose, newest
 from grokwatch.monitor.records import Alert, Assessment, Outcome
 
@@ -42,7 +42,8 @@ def replay(root: Path, name: str, *, predictor: str) -> Report:
     judged = watcher.replay(told, predictor=predictor)
     verdicts = [record for record in judged if isinstance(record, Assessment | Alert)]
     story = read_story([*told, *verdicts])
-    lines = (f"run {run_id}, judged again by {predictor}", *tell(story))
+    seen = number(len(story.observations))
+    lines = (f"run {run_id}, judged again by {predictor} on {seen} observations", *tell(story))
     return Report(data=_summary(run_id, predictor, story), lines=lines)
 
 

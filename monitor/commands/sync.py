@@ -7,6 +7,7 @@ from pathlib import Path
 from grokwatch.monitor import alerts, config, sinks
 from grokwatch.monitor.commands import Report, number, table
 from grokwatch.monitor.commands.journals import choose
+from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.dispatch import drain
 from grokwatch.monitor.records import Sink
 
@@ -51,7 +52,7 @@ def connector(targets: Sequence[str]) -> Callable[[str], Sink]:
         process that is gone are logged instead.
     """
     resolved = [config.resolve(target) for target in targets]
-    complete = {sinks.redact(target): target for target in resolved}
+    complete = {strip_credentials(target): target for target in resolved}
 
     def connect(target: str) -> Sink:
         kind, _, hook = target.partition(":")

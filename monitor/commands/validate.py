@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from grokwatch.experiments import trial
+from grokwatch.experiments.counting import counting
 from grokwatch.experiments.score import score
 from grokwatch.experiments.score import table as score_table
 from grokwatch.monitor.commands import Report, table
@@ -20,6 +21,7 @@ def validate(
     seeds: str | None,
     workers: int | None,
     show: Callable[[str], None],
+    progress: bool,
 ) -> Report:
     """Train every condition on every seed, judge the runs, and hold the figures against the bars.
 
@@ -28,7 +30,8 @@ def validate(
         predictor: target of the predictor on trial; the dummies are always judged beside it.
         seeds: such as "10-29" or "3,5"; the trial's own by default.
         workers: processes at a time; one per core by default.
-        show: takes one line per finished run.
+        show: takes a line now and then.
+        progress: draw a progress bar on stderr, instead of showing lines.
 
     Returns:
         One row per predictor; `holds` where the predictor on trial meets every bar.
@@ -37,7 +40,8 @@ def validate(
         ConfigurationError: the seeds cannot be read, or there is no such predictor.
     """
     chosen = list(trial.TRIAL_SEEDS) if seeds is None else parse_seeds(seeds)
-    trial.train_all(root, chosen, workers=workers or os.cpu_count() or 1, report=show)
+    count = counting(show, progress=progress)
+    trial.train_all(root, chosen, workers=workers or os.cpu_count() or 1, counting=count)
     predictors = (predictor, *(dummy for dummy in DUMMIES if dummy != predictor))
     judged = list(trial.judge_all(root, chosen, predictors))
     scores = [score(judged, name) for name in predictors]

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from grokwatch.experiments import trial
+from grokwatch.experiments.counting import counting
 from grokwatch.monitor import journal
 from grokwatch.monitor.records import Evaluation, Observation, RunStarted
 
@@ -58,6 +59,32 @@ def test_two_trainings_of_one_seed_give_the_same_values(tmp_path: Path, short: s
             ]
         )
     assert values[0] == values[1]
+
+
+def test_only_what_is_missing_is_trained_and_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recipe = replace(trial.CONDITIONS["decay 1"], steps=20)
+    monkeypatch.setattr(trial, "CONDITIONS", {"decay 1": recipe})
+    trial.train(tmp_path, recipe, seed=0)
+    capfd.readouterr()
+    shown: list[str] = []
+    for seeds in ([0, 1, 2], [2, 1, 0]):
+        count = counting(shown.append, progress=False)
+        trial.train_all(tmp_path, seeds, workers=1, counting=count)
+    assert shown == ["training: 1/2, decay 1, seed 1", "training: 2/2, decay 1, seed 2"]
+    assert all(trial.is_complete(tmp_path, trial.run_name(recipe, seed)) for seed in range(3))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_goes_wrong_in_a_worker_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = replace(trial.CONDITIONS["decay 1"], model="no_such_model")
+    monkeypatch.setattr(trial, "CONDITIONS", {"decay 1": broken})
+    count = counting(print, progress=False)
+    with pytest.raises(KeyError, match="no_such_model"):
+        trial.train_all(tmp_path, [0], workers=1, counting=count)
 
 
 def test_a_recipe_that_differs_has_another_name() -> None:

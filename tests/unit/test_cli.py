@@ -155,7 +155,7 @@ def test_replay_judges_again(root: Path) -> None:
     words = ("replay", "run-o", "--directory", root, "--predictor", "baseline:always")
     shown = _call(*words)
     assert shown.exit_code == 0, shown.output
-    assert "run run-one, judged again by baseline:always" in shown.stdout
+    assert "run run-one, judged again by baseline:always on " in shown.stdout
     assert "passed 95 % at step 800" in shown.stdout
     found = json.loads(_call(*words, "--json").stdout)
     assert found["outcome"]["grokking_step"] == 800
@@ -247,11 +247,11 @@ def test_sync_reports_a_sink_that_is_still_down(root: Path) -> None:
 
 
 def test_sync_finds_passwords_in_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRACKER", "http://ada:secret@127.0.0.1:9")
+    monkeypatch.setenv("TRACKER", "http://ada:se@cret@127.0.0.1:9")
     given: list[str] = []
     monkeypatch.setattr("grokwatch.monitor.sinks.connect", given.append)
     connector(["mlflow:env:TRACKER"])("mlflow:http://127.0.0.1:9")
-    assert given == ["mlflow:http://ada:secret@127.0.0.1:9"]
+    assert given == ["mlflow:http://ada:se@cret@127.0.0.1:9"]
 
 
 def test_errors_are_one_sentence_on_stderr_and_a_code(root: Path) -> None:
@@ -348,3 +348,13 @@ def test_seeds_that_cannot_be_read(text: str) -> None:
 def test_tables_and_numbers_are_for_people() -> None:
     assert table(("a", "b"), [("10", "x")]) == ("a   b", "10  x")
     assert (number(26400), number(None)) == ("26,400", "-")
+
+
+def test_a_name_cannot_break_the_table_or_the_terminal() -> None:
+    assert table(("name",), [("a\n\x1b[31mé",)]) == ("name", r"a\n\x1b[31mé")
+
+
+def test_a_demo_of_no_steps_is_refused() -> None:
+    shown = _call("demo", "--steps", "0")
+    assert shown.exit_code == 2
+    assert "--steps" in shown.output

@@ -37,7 +37,7 @@ def alert(
     )
 
 
-def test_the_crossing_is_announced_in_one_line():
+def test_the_crossing_is_announced_in_one_line() -> None:
     shown: list[str] = []
     Announcer(shown.append, lambda _: 0.0219).fire(alert())
     assert shown == [">>> step 1,200: likely to generalise if training goes on (p 0.75, test 2.1%)"]
@@ -46,13 +46,13 @@ def test_the_crossing_is_announced_in_one_line():
 @pytest.mark.parametrize(
     "other", [alert(state=AlertState.CONFIRMED), alert(code=AlertCode.COLLAPSE)]
 )
-def test_nothing_else_is_announced(other):
+def test_nothing_else_is_announced(other: Alert) -> None:
     shown: list[str] = []
     Announcer(shown.append, lambda _: None).fire(other)
     assert shown == []
 
 
-def test_without_a_terminal_there_are_ten_lines():
+def test_without_a_terminal_there_are_ten_lines() -> None:
     shown: list[str] = []
     with progress_lines(1_000, shown.append) as report:
         for step in range(1, 1_001):
@@ -60,12 +60,12 @@ def test_without_a_terminal_there_are_ten_lines():
     assert [line[:12] for line in shown] == [f"step {step:>7,}" for step in range(100, 1_001, 100)]
 
 
-def test_a_reading_never_rounds_up_to_all():
+def test_a_reading_never_rounds_up_to_all() -> None:
     reading = Reading(step=1, train_accuracy=0.99999, stage=Stage.PLATEAU, probability=0.5)
     assert str(reading) == "train  99.9%  test   -     plateau            p 0.50"
 
 
-def test_the_bar_shows_the_reading(capfd):
+def test_the_bar_shows_the_reading(capfd: pytest.CaptureFixture[str]) -> None:
     with progress_bar(10) as report:
         report(Reading(step=10, train_accuracy=1.0, test_accuracy=0.25, stage=Stage.CLEANUP))
     out, err = capfd.readouterr()

@@ -1,5 +1,7 @@
 import logging
 import warnings
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
@@ -27,10 +29,12 @@ class Recorder(pl.Callback):
         self.losses: list[float] = []
         self.evaluations: list[tuple[int, float]] = []
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any
+    ) -> None:
         self.losses.append(outputs["loss"].item())
 
-    def on_validation_end(self, trainer, module):
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         metrics = trainer.callback_metrics
         self.evaluations.append((trainer.global_step, metrics["test_accuracy"].item()))
 
@@ -48,7 +52,7 @@ def run(steps: int) -> tuple[Classifier, Recorder]:
     return module, recorder
 
 
-def test_training_lowers_the_loss_and_is_the_same_every_time():
+def test_training_lowers_the_loss_and_is_the_same_every_time() -> None:
     module, recorder = run(300)
     assert len(recorder.losses) == 300
     assert recorder.losses[-1] < 0.1 * recorder.losses[0]
@@ -57,7 +61,7 @@ def test_training_lowers_the_loss_and_is_the_same_every_time():
         assert torch.equal(weight, again.state_dict()[key]), key
 
 
-def test_evaluations_fall_on_the_grid_and_measure_held_out_accuracy():
+def test_evaluations_fall_on_the_grid_and_measure_held_out_accuracy() -> None:
     module, recorder = run(60)
     assert tuple(step for step, _ in recorder.evaluations) == evaluation_steps(60, per_decade=10)
     split = TASK.split()
@@ -65,7 +69,7 @@ def test_evaluations_fall_on_the_grid_and_measure_held_out_accuracy():
     assert recorder.evaluations[-1][1] == pytest.approx(correct.double().mean().item())
 
 
-def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
+def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     whole, recorded = run(60)
     module, data = parts(60)
     first = make_trainer(31)
@@ -80,11 +84,11 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
         assert torch.equal(weight, module.state_dict()[key]), key
 
 
-def test_hyper_parameters_are_where_lightning_looks_for_them():
+def test_hyper_parameters_are_where_lightning_looks_for_them() -> None:
     assert dict(parts(1)[0].hparams) == {"seed": 1}
 
 
-def test_progress_reports_between_and_at_evaluations():
+def test_progress_reports_between_and_at_evaluations() -> None:
     module, data = parts(25)
     seen: list[tuple[int, float | None]] = []
     progress = Progress(lambda *reading: seen.append(reading), every=7)
@@ -94,7 +98,7 @@ def test_progress_reports_between_and_at_evaluations():
     assert seen[-1][1] is not None
 
 
-def test_evaluation_steps_are_dense_enough_to_label_a_run():
+def test_evaluation_steps_are_dense_enough_to_label_a_run() -> None:
     steps = evaluation_steps(30_000)
     assert sum(step <= 100 for step in steps) >= 20
     assert sum(1_000 < step <= 10_000 for step in steps) >= 50
@@ -102,7 +106,7 @@ def test_evaluation_steps_are_dense_enough_to_label_a_run():
     assert steps[:-1] == tuple(s for s in evaluation_steps(40_000) if s < 30_000)
 
 
-def test_hushed_silences_lightning_and_gives_the_level_back():
+def test_hushed_silences_lightning_and_gives_the_level_back() -> None:
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     with hushed():

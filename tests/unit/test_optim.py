@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -18,40 +20,41 @@ def train(optimizer: AdamW, weight: nn.Parameter, steps: int, penalty: float = 0
             made.zero_grad()
             loss = (weight - torch.tensor([0.3, 0.2, 0.1])).square().sum()
             loss = loss + penalty * weight.abs().sum()
-            loss.backward()
+            torch.autograd.backward(loss)
             return loss.item()
 
         made.step(closure)
     return weight.detach()
 
 
-def test_l1_equals_a_penalty_in_the_loss():
+def test_l1_equals_a_penalty_in_the_loss() -> None:
     by_gradient = train(AdamW(lr=0.01, l1=0.2), parameter(), 40)
     by_loss = train(AdamW(lr=0.01), parameter(), 40, penalty=0.2)
     torch.testing.assert_close(by_gradient, by_loss)
     assert not torch.allclose(by_gradient, train(AdamW(lr=0.01), parameter(), 40))
 
 
-def test_l1_leaves_the_gradient_of_the_loss_in_place():
+def test_l1_leaves_the_gradient_of_the_loss_in_place() -> None:
     weight = parameter()
     optimizer = L1AdamW([weight], l1=5.0, lr=0.01)
-    weight.sum().backward()
+    torch.autograd.backward(weight.sum())
     gradient = weight.grad
     optimizer.step()
+    assert gradient is not None
     assert weight.grad is gradient
     assert torch.equal(gradient, torch.ones(3))
 
 
-def test_l1_skips_parameters_without_gradient():
+def test_l1_skips_parameters_without_gradient() -> None:
     used, unused = parameter(), parameter()
     optimizer = L1AdamW([used, unused], l1=1.0, lr=0.1)
-    used.sum().backward()
+    torch.autograd.backward(used.sum())
     optimizer.step()
     assert unused.grad is None
     assert torch.equal(unused.detach(), parameter().detach())
 
 
-def test_decay_is_decoupled_from_the_gradient():
+def test_decay_is_decoupled_from_the_gradient() -> None:
     weight = parameter()
     optimizer = AdamW(lr=0.1, decay=0.5).make([weight])
     weight.grad = torch.zeros(3)
@@ -60,6 +63,6 @@ def test_decay_is_decoupled_from_the_gradient():
 
 
 @pytest.mark.parametrize("arguments", [{"lr": 0.0}, {"decay": -1.0}, {"l1": -1e-3}])
-def test_settings_that_cannot_work_are_refused(arguments):
+def test_settings_that_cannot_work_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"Expected lr > 0, decay >= 0 .* got .* Try lr"):
         AdamW(**arguments)

@@ -1,10 +1,11 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from grokwatch.experiments.palette import PALETTES
+from grokwatch.experiments.palette import PALETTES, Style
 from grokwatch.experiments.panels import pick_frames, sparsity_points
 from grokwatch.experiments.pictures import draw_run, headline
 from grokwatch.experiments.story import read_story
@@ -70,25 +71,25 @@ def grokking_run(*, warned: int | None = 1_000, group: str | None = "cyclic:11")
     return [*records, frame(0, wavy=False), frame(250, wavy=False), frame(3_000, wavy=True)]
 
 
-def corner(path) -> list[float]:
+def corner(path: Path) -> list[float]:
     return [round(255 * float(x)) for x in imread(path)[0, 0, :3]]
 
 
 @pytest.mark.parametrize("style", PALETTES)
-def test_a_picture_is_drawn_in_its_style_and_makes_its_folder(tmp_path, style):
+def test_a_picture_is_drawn_in_its_style_and_makes_its_folder(tmp_path: Path, style: Style) -> None:
     path = draw_run(read_story(grokking_run()), tmp_path / "new" / "run.png", style)
     paper = PALETTES[style].paper
     assert corner(path) == [int(paper[i : i + 2], 16) for i in (1, 3, 5)]
     assert imread(path).shape[:2] == (1440, 1600)
 
 
-def test_the_same_journal_gives_the_same_picture(tmp_path):
+def test_the_same_journal_gives_the_same_picture(tmp_path: Path) -> None:
     story = read_story(grokking_run())
     paths = [draw_run(story, tmp_path / f"{i}.png") for i in range(2)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_a_warning_is_drawn(tmp_path):
+def test_a_warning_is_drawn(tmp_path: Path) -> None:
     with_it, without = (
         imread(draw_run(read_story(grokking_run(warned=w)), tmp_path / f"{w}.png"))
         for w in (1_000, None)
@@ -108,7 +109,7 @@ def test_a_warning_is_drawn(tmp_path):
     [[], grokking_run(group=None), grokking_run(group="bits:4"), grokking_run()[:1]],
     ids=["empty", "no group", "bits", "only started"],
 )
-def test_a_poor_journal_is_drawn_too(tmp_path, records):
+def test_a_poor_journal_is_drawn_too(tmp_path: Path, records: list[AnyRecord]) -> None:
     assert draw_run(read_story(records), tmp_path / "run.png").stat().st_size > 10_000
 
 
@@ -120,11 +121,11 @@ def test_a_poor_journal_is_drawn_too(tmp_path, records):
         (None, "No warning in 3,000 steps"),
     ],
 )
-def test_the_headline_claims_what_was_seen(warned, sentence):
+def test_the_headline_claims_what_was_seen(warned: int | None, sentence: str) -> None:
     assert headline(read_story(grokking_run(warned=warned))) == sentence
 
 
-def test_frames_are_those_at_memorization_and_at_the_end():
+def test_frames_are_those_at_memorization_and_at_the_end() -> None:
     story = read_story([*grokking_run(), frame(2_000, "output", wavy=True)])
     assert story.outcome.train_step == 200
     picked = pick_frames(story)
@@ -133,6 +134,6 @@ def test_frames_are_those_at_memorization_and_at_the_end():
     assert pick_frames(read_story([frame(5, wavy=False)])) is None
 
 
-def test_sparsity_follows_the_group():
+def test_sparsity_follows_the_group() -> None:
     assert len(sparsity_points(read_story(grokking_run(group="bits:4")))) == len(STEPS)
     assert sparsity_points(read_story(grokking_run()[:1])) == []

@@ -60,7 +60,7 @@ def alert(step: int, state: AlertState = AlertState.FIRING, probability: float =
     )
 
 
-def test_a_run_that_was_warned_of_in_time_is_told_in_full():
+def test_a_run_that_was_warned_of_in_time_is_told_in_full() -> None:
     records = [*run(rises=2_000, passes=3_000), alert(1_200)]
     assert tell(read_story(records)) == [
         "memorised at step 300",
@@ -72,13 +72,13 @@ def test_a_run_that_was_warned_of_in_time_is_told_in_full():
     ]
 
 
-def test_a_late_warning_is_called_late():
+def test_a_late_warning_is_called_late() -> None:
     lines = tell(read_story([*run(rises=2_000, passes=3_000), alert(2_500)]))
     assert "no lead: 500 steps after test accuracy began to rise" in lines
     assert "lead: 500 steps before it passed 95 %" in lines
 
 
-def test_a_run_still_flat_is_censored_not_condemned():
+def test_a_run_still_flat_is_censored_not_condemned() -> None:
     lines = tell(read_story(run()))
     assert lines == [
         "memorised at step 300",
@@ -90,19 +90,19 @@ def test_a_run_still_flat_is_censored_not_condemned():
     assert not any("never" in line for line in lines)
 
 
-def test_a_warning_that_did_not_come_true_is_said_so():
+def test_a_warning_that_did_not_come_true_is_said_so() -> None:
     lines = tell(read_story([*run(), alert(1_200), alert(1_500, AlertState.CLEARED)]))
     assert "warned at step 1,200 (p = 0.75), taken back at step 1,500" in lines
     assert lines[-1] == "the warning did not come true by step 4,000"
 
 
-def test_a_missed_run_is_said_so():
+def test_a_missed_run_is_said_so() -> None:
     assert tell(read_story(run(rises=2_000, passes=3_000)))[-1] == (
         "missed: it generalised without a warning"
     )
 
 
-def test_silence_on_random_labels_is_said_to_be_right():
+def test_silence_on_random_labels_is_said_to_be_right() -> None:
     started, *rest = run()
     shuffled = RunStarted(
         run_id="r", time=0.0, hyper_parameters={"task.random_labels": True}, group="cyclic:5"
@@ -111,17 +111,17 @@ def test_silence_on_random_labels_is_said_to_be_right():
     assert not read_story([started, *rest]).has_random_labels
 
 
-def test_a_run_that_did_not_memorize_claims_nothing():
+def test_a_run_that_did_not_memorize_claims_nothing() -> None:
     lines = tell(read_story(run(memorized=None)))
     assert lines[0] == "not memorised by step 4,000"
 
 
-def test_an_empty_journal_is_told_without_a_crash():
+def test_an_empty_journal_is_told_without_a_crash() -> None:
     story = read_story([])
     assert story.last_step == 0
     assert tell(story)[0] == "not memorised by step 0"
 
 
 @pytest.mark.parametrize("state", [AlertState.CONFIRMED, AlertState.EXPIRED])
-def test_only_a_firing_alert_is_a_warning(state):
+def test_only_a_firing_alert_is_a_warning(state: AlertState) -> None:
     assert read_story([*run(), alert(1_200, state)]).warning is None
