@@ -1,17 +1,19 @@
 """The train loss of every step: kept where it was computed, so that no step waits for a device."""
 
+from collections import deque
+
 import numpy as np
 import torch
 from torch import Tensor
 
-CAPACITY = 1_024
-_FOLD = 256
+CAPACITY = 64
+"""What the loss-curve signals read."""
 
 
 class LossRing:
     """The last losses in float64, newest last.
 
-    Pushing costs one list append; tensors are gathered at a reading, or every 256 steps.
+    Pushing keeps a reference to a scalar and computes nothing; a reading gathers them.
 
     Args:
         capacity: losses kept, at least 1.
@@ -24,24 +26,25 @@ class LossRing:
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._pending: list[Tensor] = []
-        self._kept = torch.empty(0, dtype=torch.float64)
+        self._losses: deque[Tensor] = deque(maxlen=capacity)
 
     def __len__(self) -> int:
-        return min(self._capacity, len(self._kept) + len(self._pending))
+        return len(self._losses)
 
     def push(self, loss: Tensor) -> None:
         """Keep a detached scalar."""
-        self._pending.append(loss)
-        if len(self._pending) >= _FOLD:
-            self._fold()
+        self._losses.append(loss)
 
     def read(self) -> Tensor:
-        """All losses kept: `(W,)` float64, newest last."""
-        if self._pending:
-            self._fold()
-        return self._kept
+        """All losses kept: `(W,)` float64, newest last, on the device of the newest."""
+        if not self._losses:
+            return torch.empty(0, dtype=torch.float64)
+        newest = self._losses[-1]
+        device = torch.device("cpu") if newest.device.type == "mps" else newest.device
+        losses = [loss if loss.ndim == 0 else loss.reshape(()) for loss in self._losses]
+        if any(loss.dtype != newest.dtype or loss.device != newest.device for loss in losses):
+            losses = [loss.to(device, torch.float64) for loss in losses]
+        return torch.stack(losses).to(device, torch.float64)
 
     def state(self) -> bytes:
         """The losses as little-endian float64 bytes."""
@@ -50,14 +53,5 @@ class LossRing:
     def restore(self, state: bytes) -> None:
         """Continue from `state()`."""
         losses = np.frombuffer(state, dtype="<f8").astype(np.float64)
-        self._pending = []
-        self._kept = torch.from_numpy(losses[-self._capacity :].copy())
-
-    def _fold(self) -> None:
-        """Gather what was pushed since the last reading."""
-        device = self._pending[-1].device
-        if device.type == "mps":  # which has no float64
-            device = torch.device("cpu")
-        new = torch.stack([loss.to(device, torch.float64).reshape(()) for loss in self._pending])
-        self._kept = torch.cat([self._kept.to(device), new])[-self._capacity :]
-        self._pending = []
+        self._losses.clear()
+        self._losses.extend(torch.from_numpy(losses).unbind())

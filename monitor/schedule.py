@@ -14,6 +14,8 @@ Schedule: TypeAlias = Callable[[int], bool]
 PER_DECADE = 50
 SHARES = 500
 
+_DECADES = 15
+
 
 def every(steps: int) -> Schedule:
     """Look at every multiple of `steps`.
@@ -36,7 +38,7 @@ def every(steps: int) -> Schedule:
 
 
 def log_spaced(per_decade: int = PER_DECADE) -> Schedule:
-    """Look at the rounded powers 10^(k / per_decade): dense early, rare late.
+    """Look at the rounded powers 10^(k / per_decade) up to 10^15: dense early, rare late.
 
     Args:
         per_decade: grid points between a step and ten times that step, at least 1.
@@ -53,14 +55,9 @@ def log_spaced(per_decade: int = PER_DECADE) -> Schedule:
     """
     _check(per_decade, "grid points per decade")
 
-    def is_due(step: int) -> bool:
-        if step < 1:
-            return False
-        below = math.floor(math.log10(step) * per_decade)
-        points = (10.0 ** (index / per_decade) for index in (below, below + 1))
-        return any(math.floor(point + 0.5) == step for point in points)
-
-    return is_due
+    points = (10.0 ** (index / per_decade) for index in range(_DECADES * per_decade + 1))
+    # asked at every step of every run: a look into a set is the cheapest answer
+    return frozenset(math.floor(point + 0.5) for point in points).__contains__
 
 
 def either(*schedules: Schedule) -> Schedule:
@@ -76,7 +73,11 @@ def either(*schedules: Schedule) -> Schedule:
         >>> [step for step in range(9) if either(every(4), every(3))(step)]
         [3, 4, 6, 8]
     """
-    return lambda step: any(schedule(step) for schedule in schedules)
+    match schedules:
+        case (first, second):
+            return lambda step: first(step) or second(step)
+        case _:
+            return lambda step: any(schedule(step) for schedule in schedules)
 
 
 def default(budget_steps: int | None) -> Schedule:

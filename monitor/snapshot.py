@@ -36,7 +36,10 @@ class Access(enum.Enum):
 
 
 class Cost(enum.Enum):
-    """How dear a value is: weights read once, a matrix decomposed, or the model run backwards."""
+    """How dear a value is: read at once, sorted or decomposed, or the model run backwards.
+
+    Cheap signals are read at every observation; each of the others is thinned by the budget.
+    """
 
     CHEAP = "cheap"
     MODERATE = "moderate"

@@ -24,7 +24,7 @@ from grokwatch.monitor.signals.sparsity import (
     Measure,
     energy_shares,
 )
-from grokwatch.monitor.snapshot import Need, Readings, Signal, Snapshot
+from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
 
 MOST_DENSE_TOKENS = 128  # up to here one matrix product is faster than a Fourier transform
 
@@ -124,13 +124,14 @@ def _read(snapshot: Snapshot, *, name: str, measure: Measure) -> Readings:
     return readings
 
 
-def _signal(name: str, measure: Measure, summary: str, source: str) -> Signal:
+def _signal(name: str, measure: Measure, cost: Cost, summary: str, source: str) -> Signal:
     """Describe one measure of the token axis' power spectrum."""
     return Signal(
         name=name,
         read=partial(_read, name=name, measure=measure),
         needs=frozenset({Need.TOKENS}),
         bounds=measure.bounds,
+        cost=cost,
         summary=summary,
         source=source,
     )
@@ -140,24 +141,28 @@ SIGNALS: tuple[Signal, ...] = (
     _signal(
         "gini_coefficient",
         GINI,
+        Cost.MODERATE,
         "Inequality of Fourier power over frequencies, mean over neurons; rises as circuits form.",
         "Hurley and Rickard 2009; Nanda et al. 2023 (there on norms, here on power)",
     ),
     _signal(
         "inverse_participation_ratio",
         PARTICIPATION,
+        Cost.CHEAP,
         "Sum of squared shares of Fourier power, mean over neurons; rises well before the jump.",
         "Gromov 2023; Doshi et al. 2023 (exponent 2, on power)",
     ),
     _signal(
         "top_share",
         TOP_SHARE,
+        Cost.MODERATE,
         "Share of the five strongest frequencies in Fourier power; rises as circuits form.",
         "Nanda et al. 2023 (five key frequencies)",
     ),
     _signal(
         "fourier_entropy",
         ENTROPY,
+        Cost.MODERATE,
         "Entropy of Fourier power over log F, mean over neurons; falls as circuits form.",
         "Shannon 1948; DeMoss et al. 2024 (spectral entropy in grokking)",
     ),

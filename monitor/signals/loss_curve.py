@@ -22,7 +22,7 @@ from grokwatch.monitor.signals.series import (
     slope,
     spike_count,
 )
-from grokwatch.monitor.snapshot import Need, Readings, Signal, Snapshot
+from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
 
 WINDOW = 64
 
@@ -75,6 +75,7 @@ def _hjorth_signal(name: str, index: int, summary: str) -> Signal:
     return Signal(
         name=name,
         read=partial(_read_hjorth, name=name, index=index),
+        cost=Cost.MODERATE,
         needs=frozenset({Need.LOSSES}),
         bounds=(0.0, math.inf),
         summary=summary,
@@ -108,6 +109,7 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     Signal(
         name="oscillation_energy",
+        cost=Cost.MODERATE,
         read=lambda snapshot: {"oscillation_energy": oscillation_energy(_shape(snapshot))},
         needs=frozenset({Need.LOSSES}),
         bounds=(0.0, 1.0),
@@ -116,6 +118,7 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     Signal(
         name="loss_spikes",
+        cost=Cost.MODERATE,
         read=lambda snapshot: {"loss_spikes": spike_count(_shape(snapshot))},
         needs=frozenset({Need.LOSSES}),
         bounds=(0.0, WINDOW / 2),

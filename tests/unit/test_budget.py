@@ -80,6 +80,12 @@ def test_dear_first_reading_is_trusted() -> None:
     assert seen[OBSERVATION] == [1]
 
 
+def test_slow_first_reading_does_not_blind_a_run() -> None:
+    _, seen = Watched(1.5e-3, {OBSERVATION: 2e-3}, 500.0, 30_000).run(10_000)
+    assert seen[OBSERVATION][0] == 1
+    assert len(seen[OBSERVATION]) > 10
+
+
 def test_dear_item_waits_and_is_not_starved() -> None:
     costs = {OBSERVATION: 5e-3, "dear": 30e-3}
     _, seen = Watched(1e-3, costs, 1, 100_000).run(100_000)
@@ -126,7 +132,7 @@ def test_hooks_are_paid_by_observations() -> None:
     budget = Budget(credit_seconds=0.0, clock=clock)
     budget.resume()
     for _ in range(2):
-        budget.spend(OBSERVATION, 4e-3)
+        budget.spend(OBSERVATION, 2e-3)
     clock.now = 1.0
     assert budget.affords(OBSERVATION, 1)
     budget.spend_on_hooks(0.1)
