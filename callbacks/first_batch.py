@@ -1,6 +1,7 @@
 """The first batch: what it teaches about the loss and the probe before it is trained on."""
 
 import logging
+from collections.abc import Collection
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -99,15 +100,22 @@ class FirstBatch:
         return Curvature(self._training.module, self._loss, self._batch)
 
 
-def report(started: RunStarted) -> None:
-    """Log every guess and every skipped signal, once.
+def report(started: RunStarted, told: Collection[str] = ()) -> None:
+    """Log every guess and every skipped signal, once, where logging is not set up, too.
+
+    What only the other kind of group would allow is no advice for this run, so it is said quietly.
 
     Args:
         started: as the run started.
+        told: guesses that were logged already.
     """
-    for guess in started.guesses:
-        _log.info("Guessed: %s.", guess)
+    guesses = [guess for guess in started.guesses if guess not in told]
+    if guesses:
+        _log.warning("Guessed: %s. Where that is wrong, say it in a Probe.", "; ".join(guesses))
+    other = {"cyclic": "bits", "bits": "cyclic"}.get((started.group or "").partition(":")[0])
     key = attrgetter("reason", "remedy")
     for (reason, remedy), group in groupby(sorted(started.skipped, key=key), key=key):
         names = ", ".join(skip.name for skip in group)
-        _log.warning("Skipped %s: %s. Try %s.", names, reason, remedy)
+        is_other = other is not None and f"group='{other}:" in remedy
+        level = logging.INFO if is_other else logging.WARNING
+        _log.log(level, "Skipped %s: %s. Try %s.", names, reason, remedy)

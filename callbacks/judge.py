@@ -40,10 +40,13 @@ class Judge:
         try:
             if state:
                 self.watcher.restore(state)
+        except Exception as error:  # a state of another version or predictor
+            contain(self._failures, "watcher.restore", error)
+        try:
             if self._attempt > 1:
                 for alert in announced_alerts(directory):
                     self.watcher.remember(alert)
-        except Exception as error:  # a state of another version, a broken journal
+        except Exception as error:  # a broken journal
             contain(self._failures, "watcher.restore", error)
 
     def consume(self, observation: Observation) -> tuple[AnyRecord, ...]:

@@ -105,6 +105,7 @@ class LoopMonitor:
         dispatcher, self.directory = open_dispatcher(settings, run_id or uuid.uuid4().hex, None)
         self.run_id = dispatcher.run_id
         self.failures: Counter[str] = Counter()
+        self._is_closed = False
         self._session = Session(settings, training, dispatcher, self.directory, None, self.failures)
 
     @property
@@ -129,8 +130,9 @@ class LoopMonitor:
 
     @guarded
     def after_update(self, loss: Tensor | None = None) -> None:
-        """Say that the optimizer has made its step, and at which train loss."""
-        self._session.after_batch(None if loss is None else loss.detach(), 1)
+        """Say that the optimizer has made its step, and at which train loss, a single number."""
+        number = loss.detach() if loss is not None and loss.numel() == 1 else None
+        self._session.after_batch(number, 1)
 
     @guarded
     def evaluated(
@@ -141,8 +143,10 @@ class LoopMonitor:
 
     @guarded
     def close(self, status: RunStatus = RunStatus.FINISHED, message: str = "") -> None:
-        """Say how training ended, and let go of everything within five seconds."""
-        self._session.end(status, message)
+        """Say how training ended, and let go within five seconds; a second call does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._session.end(status, message)
 
     def __enter__(self) -> Self:
         return self

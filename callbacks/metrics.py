@@ -1,7 +1,7 @@
 """Reading logged metrics: which of them is the test accuracy, is it fresh, is it a percentage.
 
 Trainers keep the last value of each metric for ever, so a value counts only where it was logged
-anew. A share above 1 is a percentage, and so are all of that metric from then on.
+anew. A share above 1 is a percentage, and so are all accuracies logged beside it from then on.
 """
 
 import logging
@@ -19,6 +19,7 @@ _PATTERNS = {
     "test loss": re.compile(rf"{_HELD_OUT}_(.*_)?(loss|nll|ce|cross_entropy){_SUFFIX}"),
     "train accuracy": re.compile(rf"(train_|training_)(.*_)?{_ACCURACY}{_SUFFIX}"),
 }
+_ANY_ACCURACY = re.compile(rf"(^|_){_ACCURACY}{_SUFFIX}$")
 _REMEDIES = {
     "test accuracy": "Probe(test_accuracy='val_acc') with the name of a logged metric",
     "test loss": "Probe(test_loss='val_loss') with the name of a logged metric",
@@ -62,7 +63,7 @@ class Metric:
         number = float(value)
         if not self.quantity.endswith("accuracy"):
             return number
-        self._notice_percent(number)
+        self._notice_percent(number, metrics)
         return number / 100 if self._is_percent else number
 
     def look(self, metrics: Mapping[str, Any]) -> None:
@@ -73,23 +74,38 @@ class Metric:
                 self._guess(f"{self.quantity} is the metric {self.name!r}")
         if (self.name is None or self.name not in metrics) and not self._is_missing:
             self._is_missing = True
-            _log.warning(
-                "Found no %s among the logged metrics (%s). Try %s.",
-                self.quantity,
-                ", ".join(sorted(metrics)) or "none",
-                _REMEDIES[self.quantity],
-            )
+            self._miss(metrics)
 
-    def _notice_percent(self, number: float) -> None:
-        """A share above 1 is a percentage."""
-        if number > 1 and not self._is_percent:
+    def _miss(self, metrics: Mapping[str, Any]) -> None:
+        """Say what was looked for and what there is."""
+        found, remedy = guess(self.quantity, metrics), _REMEDIES[self.quantity]
+        if found is not None:
+            remedy = f"Probe({self.quantity.replace(' ', '_')}={found!r})"
+        sought = self.quantity if self.name is None else f"metric {self.name!r}"
+        logged = ", ".join(sorted(metrics)) or "none"
+        _log.warning("Found no %s among the logged metrics (%s). Try %s.", sought, logged, remedy)
+
+    def _notice_percent(self, number: float, metrics: Mapping[str, Any]) -> None:
+        """A share above 1 is a percentage, and its siblings are then, also where they are below."""
+        if self._is_percent:
+            return
+        shares = {self.name: number} | {
+            name: float(value)
+            for name, value in metrics.items()
+            if _ANY_ACCURACY.search(_plain(name))
+        }
+        above = next((name for name, share in shares.items() if share > 1), None)
+        if above is not None:
             self._is_percent = True
-            self._guess(f"metric {self.name!r} is in percent, because it was {number:g}")
+            because = "it" if above == self.name else repr(above)
+            self._guess(
+                f"metric {self.name!r} is in percent, because {because} was {shares[above]:g}"
+            )
 
     def _guess(self, sentence: str) -> None:
         """Report a guess once."""
         self.guesses.append(sentence)
-        _log.info("Guessed: %s.", sentence)
+        _log.warning("Guessed: %s.", sentence)
 
 
 class Metrics:
@@ -130,5 +146,10 @@ def guess(quantity: str, names: Iterable[str]) -> str | None:
         'val/acc'
     """
     pattern = _PATTERNS[quantity]
-    fitting = [n for n in names if pattern.fullmatch(re.sub(r"[^a-z0-9]+", "_", n.lower()))]
+    fitting = [n for n in names if pattern.fullmatch(_plain(n))]
     return min(fitting, key=lambda name: (len(name), name), default=None)
+
+
+def _plain(name: str) -> str:
+    """A metric's name in lower case, its parts joined by single underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower())

@@ -59,8 +59,9 @@ def open_dispatcher(
     Returns:
         The dispatcher, and the run's directory.
     """
+    sinks = settings.connect(tracking)  # first: where it fails, nobody would close the journal
     journal = open_journal(settings.directory, run_id)
-    return Dispatcher(journal, settings.connect(tracking)), journal.directory
+    return Dispatcher(journal, sinks), journal.directory
 
 
 def announced_alerts(directory: Path) -> list[Alert]:

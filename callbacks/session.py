@@ -96,6 +96,7 @@ class Session:
         self._first: FirstBatch | None = None
         self._tracker: Tracker | None = None
         self._observed_step = -1
+        self._stride = 1
         self._is_due, self._is_due_next = (self._schedule(self.step + n) for n in (1, 2))
         self._budget.resume()
 
@@ -140,8 +141,9 @@ class Session:
             self._budget.spend_on_start(self._budget.clock() - begin)
             begin = self._budget.clock()
         if num_updates > 0:
+            before = self.step
             self._note_update(num_updates)
-            if self.step == self._observed_step:
+            if before < self._observed_step <= self.step:
                 self.observe()
                 return
         self._budget.spend_on_hooks(self._budget.clock() - begin)
@@ -246,7 +248,7 @@ class Session:
         self._tracker = tracker
         self._restore(tracker)
         self._submit(started)
-        report(started)
+        report(started, told=self._training.guesses())
 
     def _restore(self, tracker: Tracker) -> None:
         """Continue measuring from a checkpoint."""
@@ -263,8 +265,13 @@ class Session:
         if losses:
             self._losses.push(losses[0] if len(losses) == 1 else torch.stack([*losses]).mean())
             losses.clear()
-        due = self._is_due_next if num_updates == 1 else self._schedule(self.step + 1)
-        self._is_due, self._is_due_next = due, self._schedule(self.step + 2)
+        is_usual, self._stride = num_updates == self._stride, num_updates
+        self._is_due = self._is_due_next if is_usual else self._is_due_after(self.step)
+        self._is_due_next = self._is_due_after(self.step + num_updates)
+
+    def _is_due_after(self, step: int) -> bool:
+        """Whether the schedule asks for one of the updates that a batch makes after `step`."""
+        return any(map(self._schedule, range(step + 1, step + 1 + self._stride)))
 
     def _look_a_last_time(self) -> None:
         """Observe where training ended, unless that was seen, and keep the last weights."""

@@ -11,6 +11,7 @@ from grokwatch.callbacks.training import Training
 from grokwatch.monitor.records import RunStatus
 
 _PACKAGES = ("pytorch_lightning.", "lightning.")
+_SHARDED = ("_fsdp_flattened", "ds_id")  # how FSDP and DeepSpeed's stage 3 mark a parameter
 
 
 def training_of(trainer: Any, module: Any, metrics: Metrics, step: int | None) -> Training:
@@ -63,7 +64,7 @@ def ending(exception: BaseException) -> tuple[RunStatus, str]:
     is_interrupt = isinstance(exception, KeyboardInterrupt | SystemExit)
     is_interrupt = is_interrupt or type(exception).__name__ == "SIGTERMException"
     status = RunStatus.INTERRUPTED if is_interrupt else RunStatus.FAILED
-    return status, f"{type(exception).__name__}: {exception}"[:500]
+    return status, f"{type(exception).__name__}: {exception}".removesuffix(": ")[:500]
 
 
 def loss_of(trainer: Any, module: Any, outputs: Any) -> Tensor | None:
@@ -81,7 +82,8 @@ def loss_of(trainer: Any, module: Any, outputs: Any) -> Tensor | None:
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         return None
     scale = trainer.accumulate_grad_batches
-    loss = loss.detach()
+    if loss.requires_grad:
+        loss = loss.detach()
     return loss if scale == 1 or not module.automatic_optimization else loss * scale
 
 
@@ -103,7 +105,10 @@ def mlflow_logger(trainer: Any) -> tuple[str | None, str | None]:
 
 def is_supported(module: Any) -> bool:
     """Whether this process holds whole parameters; norms of sharded ones would need every rank."""
-    return not any(type(parameter).__name__ == "DTensor" for parameter in module.parameters())
+    return not any(
+        type(parameter).__name__ == "DTensor" or any(hasattr(parameter, mark) for mark in _SHARDED)
+        for parameter in module.parameters()
+    )
 
 
 def _budget_steps(trainer: Any) -> int | None:

@@ -101,6 +101,8 @@ def standard_values(
     """What each standard loss gives on a batch, just before the trainer's own step on it.
 
     Each sees the train mode and the random numbers that the step will see, so dropout agrees too.
+    A model that averages batch statistics over processes in train mode is not run: only one process
+    comes here, and would wait for the others, or take numbers that they meant for their own step.
 
     Args:
         module: the model before its update.
@@ -110,7 +112,9 @@ def standard_values(
     Returns:
         Standard loss -> value, without those that cannot be evaluated on this batch.
     """
-    values = {}
+    values: dict[StandardLoss, float] = {}
+    if any(isinstance(child, nn.SyncBatchNorm) for child in module.modules()):
+        return values
     for name in STANDARD_LOSSES:
         loss = StandardLoss(name)
         try:

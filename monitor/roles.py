@@ -182,9 +182,15 @@ class _Finder:
             order = self._shape(embedding)[0]
             if self._owners.get(str(embedding)) is not nn.Embedding or order > MAX_GUESSED_ORDER:
                 return None
-            self._guesses.append(f"tokens run over cyclic:{order}, all rows of {embedding!r}")
+            self._guesses.append(
+                f"tokens run over cyclic:{order}, all rows of {embedding!r}; where some are no "
+                f"numbers, say so with Probe(group='cyclic:{order - 1}')"
+            )
             return Group("cyclic", order)
-        if inputs is not None and self._owners.get(str(inputs)) is nn.Linear:
+        # behind another layer, the columns of a linear one are features, not inputs
+        is_first = inputs == next(iter(self._weights), None)
+        if is_first and self._owners.get(str(inputs)) is nn.Linear:
+            assert inputs is not None
             order = self._shape(inputs)[1]
             self._guesses.append(f"inputs run over bits:{order}, all columns of {inputs!r}")
             return Group("bits", order) if order > 1 else None

@@ -36,7 +36,7 @@ _LOSS = "train_loss"
 _REMEDIES = {
     Need.GRADIENTS: "train with gradients in .grad",
     Need.UPDATE: f"at most {MAX_COPIED:,} trainable parameters",
-    Need.LOSSES: "return the loss from training_step",
+    Need.LOSSES: "returning the loss from training_step",
     Need.LOGITS: "batches of (inputs, class indices), and a forward that returns logits",
     Need.HVP: LOSS_REMEDY,
     Need.TOKENS: "Probe(group='cyclic:67', roles={'embedding': 'embed.weight'})",

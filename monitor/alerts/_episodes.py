@@ -102,9 +102,12 @@ class PolicyMemory(Memory):
 
     def _undo_from(self, step: int) -> None:
         """Forget firings, resolutions and generalization at `step` or later."""
+        is_undone = self.last is not None and self.last.fired_step >= step
         self.episodes = [e for e in self.episodes if e.fired_step < step]
         if self.last is not None and self.last.end_step is not None and self.last.end_step >= step:
             self.last.state, self.last.end_step = AlertState.FIRING, None
         if self.generalized_step is not None and self.generalized_step >= step:
             self.generalized_step = None
-        self.is_armed, self.crossings = self.firing is None, 0
+        # what fired had been armed; what had ended before the step may still have to be
+        self.is_armed = self.firing is None and (self.is_armed or is_undone)
+        self.crossings = 0

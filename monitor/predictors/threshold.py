@@ -72,6 +72,7 @@ RULE = Rule()
 
 _NAME = "threshold@1"
 _NORM = "weight_norm"
+_LOSS = "train_loss"
 _MOST_EXCESS = 1.001  # an excess is at most 1, give or take rounding
 _NO_SIGNAL = (
     "no sparsity signal: none of {keys} was measured. Try Probe(group='cyclic:<p>') or "
@@ -102,8 +103,9 @@ class Threshold:
 
     An observation at or before the last step is a rewind: what was seen from that step on is
     forgotten, memorization included. Going on at a later step is not one, whatever the attempt. A
-    train loss that is not finite freezes the memory until it is finite again. Where the signal is
-    missing for a while, the last judgement stands until it is stale.
+    train loss that is not finite freezes the memory until it is finite again, but not in a run that
+    is never told its loss. Where the signal is missing for a while, the last judgement stands until
+    it is stale.
 
     Args:
         run: its group selects the kind of sparsity; what it skipped is told where no signal comes.
@@ -116,11 +118,12 @@ class Threshold:
         rises = {"cyclic": (rule.cyclic,), "bits": (rule.bits,)}.get(kind, (rule.cyclic, rule.bits))
         self._rises = {key: rise for rise in rises for key in rise.keys}
         self._no_signal = _no_signal(run, tuple(self._rises))
+        self._knows_loss = all(skipped.name != _LOSS for skipped in run.skipped)
         self._memory = ThresholdMemory()
 
     def update(self, observation: Observation, /) -> Assessment:
         """Take the next observation and judge, in constant time and memory."""
-        if not math.isfinite(observation.train_loss):
+        if self._knows_loss and not math.isfinite(observation.train_loss):
             reason = f"diverged: train loss is {observation.train_loss} at step {observation.step}"
             return self._assessment(observation, reason=reason)
         memory = self._memory

@@ -29,7 +29,8 @@ def update_curvature(
     """Curvature of the loss along the last update, by the difference of two gradients.
 
     (g - g') . d / (d . d): the Hessian's Rayleigh quotient along d, averaged between the two
-    points; exact on a quadratic loss. 0 where nothing moved.
+    points; exact on a quadratic loss. 0 where nothing moved. A parameter that the loss did not
+    reach has no gradient and counts as one of 0.
 
     Args:
         gradients: g by parameter name, with leading model axes, on the newer weights.
@@ -48,11 +49,13 @@ def update_curvature(
     Source:
         Barzilai and Borwein 1988 (the reciprocal of their first step size).
     """
-    flat = [
-        [_flat(tensors[name], models) for tensors in (gradients, previous_gradients, update)]
-        for name in update
-    ]
-    pairs = [(newer - older, d) for newer, older, d in flat]
+    pairs = []
+    for name, moved in update.items():
+        newer, older = (
+            _flat(tensors[name] if name in tensors else torch.zeros_like(moved), models)
+            for tensors in (gradients, previous_gradients)
+        )
+        pairs.append((newer - older, _flat(moved, models)))
     change = torch.stack([torch.linalg.vecdot(y, d) for y, d in pairs]).sum(0)
     length = torch.stack([torch.linalg.vecdot(d, d) for _, d in pairs]).sum(0)
     return torch.where(length == 0, 0.0, change / length)

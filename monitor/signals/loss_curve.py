@@ -89,6 +89,16 @@ def _read_train_loss(snapshot: Snapshot) -> Readings:
     return {"train_loss.log": logs[..., -1], "train_loss.slope": slope(logs)}
 
 
+def _read_oscillation_energy(snapshot: Snapshot) -> Readings:
+    """Read the share of slow waves."""
+    return {"oscillation_energy": oscillation_energy(_shape(snapshot))}
+
+
+def _read_loss_spikes(snapshot: Snapshot) -> Readings:
+    """Count the spikes of the window."""
+    return {"loss_spikes": spike_count(_shape(snapshot))}
+
+
 SIGNALS: tuple[Signal, ...] = (
     Signal(
         name="train_loss",
@@ -110,7 +120,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         name="oscillation_energy",
         cost=Cost.MODERATE,
-        read=lambda snapshot: {"oscillation_energy": oscillation_energy(_shape(snapshot))},
+        read=_read_oscillation_energy,
         needs=frozenset({Need.LOSSES}),
         bounds=(0.0, 1.0),
         summary="Share of low frequencies in detrended log10 train loss; high for slow waves.",
@@ -119,7 +129,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         name="loss_spikes",
         cost=Cost.MODERATE,
-        read=lambda snapshot: {"loss_spikes": spike_count(_shape(snapshot))},
+        read=_read_loss_spikes,
         needs=frozenset({Need.LOSSES}),
         bounds=(0.0, WINDOW / 2),
         summary="Number of recent updates whose loss stands far above the rest; slingshots spike.",

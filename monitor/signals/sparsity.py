@@ -2,7 +2,7 @@
 
 The measures read shares of energy over the last axis and do not care what the components are:
 `fourier` reads frequencies, `coordinates` reads inputs. Energies of zero everywhere count as spread
-evenly.
+evenly, and so do those of a neuron that decayed until its squares are mostly rounding.
 """
 
 import math
@@ -29,7 +29,8 @@ TOP = 5
 def energy_shares(energy: Float[Tensor, "*models n"]) -> Float[Tensor, "*models n"]:
     """Share of each component in the energy of all.
 
-    s_i = x_i / sum_j x_j; 1/n each where the sum is 0.
+    s_i = x_i / sum_j x_j; 1/n each where the sum is below the least normal number over the machine
+    epsilon (1e-31 in float32): so little energy is rounded to few values, and looks concentrated.
 
     Args:
         energy: non-negative energies, any unit.
@@ -45,7 +46,8 @@ def energy_shares(energy: Float[Tensor, "*models n"]) -> Float[Tensor, "*models 
         definition.
     """
     total = energy.sum(-1, keepdim=True)
-    empty = (total == 0).to(energy.dtype)
+    dtype = torch.finfo(energy.dtype)
+    empty = (total < dtype.tiny / dtype.eps).to(energy.dtype)
     return (energy + empty / energy.shape[-1]) / (total + empty)
 
 
@@ -196,14 +198,27 @@ def _ascending(x: Tensor) -> Tensor:
     return x.sort(dim=-1).values
 
 
-GINI = Measure(of=gini_coefficient, null=gini_null, spike=lambda n: 1 - 1 / n, bounds=(-2.0, 1.0))
+# named, because a trainer that spawns processes pickles the callback and its signals
+def _gini_spike(n: int) -> float:
+    return 1 - 1 / n
+
+
+def _all(n: int) -> float:
+    return 1.0
+
+
+def _none(n: int) -> float:
+    return 0.0
+
+
+GINI = Measure(of=gini_coefficient, null=gini_null, spike=_gini_spike, bounds=(-2.0, 1.0))
 PARTICIPATION = Measure(
     of=inverse_participation_ratio,
     null=participation_null,
-    spike=lambda n: 1.0,
+    spike=_all,
     bounds=(-1.0, 1.0),
 )
 TOP_SHARE = Measure(
-    of=top_share, null=partial(top_null, num_top=TOP), spike=lambda n: 1.0, bounds=(-math.inf, 1.0)
+    of=top_share, null=partial(top_null, num_top=TOP), spike=_all, bounds=(-math.inf, 1.0)
 )
-ENTROPY = Measure(of=entropy_of_shares, null=entropy_null, spike=lambda n: 0.0, bounds=(-1.0, 1.0))
+ENTROPY = Measure(of=entropy_of_shares, null=entropy_null, spike=_none, bounds=(-1.0, 1.0))

@@ -78,7 +78,8 @@ class Batch:
                 self.tags |= _alert_tags(record)
             case RunEnded():
                 self.tags |= {"grokwatch.status": record.status.value}
-                self.tags |= {"grokwatch.message": record.message} if record.message else {}
+                if record.message or record.attempt > 1:  # an earlier attempt's is over
+                    self.tags["grokwatch.message"] = record.message
 
     def _plot(self, values: Iterable[tuple[str, float]], step: int, time: float) -> None:
         num_non_finite = 0

@@ -606,5 +606,7 @@ def test_compiled_module_does_not_break(tmp_path: Path) -> None:
 def test_guesses_are_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     fit(monitor(tmp_path))
-    guesses = [r.message for r in caplog.records if r.message.startswith("Guessed: embedding is")]
-    assert len(guesses) == 1
+    guesses = [r for r in caplog.records if r.message.startswith("Guessed: ")]
+    for guess in (" embedding is", "test accuracy is the metric"):
+        assert sum(r.message.count(guess) for r in guesses) == 1, guess
+    assert {r.levelno for r in guesses} == {logging.WARNING}, "said also without set-up"

@@ -140,6 +140,8 @@ def test_a_run_is_told_from_start_to_end(watch: Callable[..., LoopMonitor]) -> N
             assert monitor.step == step
             if step % 10 == 0:
                 monitor.evaluated(test_loss=1.0 / step, test_accuracy=step / 100)
+        monitor.close()
+    assert sum(isinstance(record, RunEnded) for record in records_of(monitor)) == 1
     first, *rest = records_of(monitor)
     assert isinstance(first, RunStarted)
     assert (first.name, first.run_id, first.budget_steps) == ("adder", "run-1", STEPS)

@@ -55,7 +55,12 @@ def started(run_id: str, **fields: object) -> RunStarted:
 def assessed(run_id: str, step: int) -> Assessment:
     chances = (Chance(horizon_steps=100, probability=0.75),)
     return Assessment(
-        run_id=run_id, step=step, time=50.0, predictor="p@1", stage=Stage.PLATEAU, chances=chances
+        run_id=run_id,
+        step=step,
+        time=TIME + step / 10,
+        predictor="p@1",
+        stage=Stage.PLATEAU,
+        chances=chances,
     )
 
 

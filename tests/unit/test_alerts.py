@@ -209,6 +209,13 @@ def test_rewind_reopens_what_was_resolved_after_it() -> None:
     assert (cleared.state, cleared.episode) == (C, 1)
 
 
+def test_rewind_after_an_expiry_does_not_stand_in_for_a_low_probability() -> None:
+    policy = AlertPolicy()
+    steps = (100, 160, 200, 300, 250, 260, 400)
+    alerts = [policy.step(judged(step, 0.95, horizon=50), 0.0) for step in steps]
+    assert [alert.state for alert in alerts if alert is not None] == [F, E]
+
+
 def test_memory_is_bounded() -> None:
     policy = AlertPolicy(cool_down=0.0)
     for step in range(5000):

@@ -1,5 +1,6 @@
 """The parts of the callbacks that no ordinary training reaches."""
 
+import logging
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from grokwatch.callbacks.first_batch import FirstBatch
+from grokwatch.callbacks.first_batch import FirstBatch, report
 from grokwatch.callbacks.frames import MAX_BYTES, weight_frame
 from grokwatch.callbacks.guard import guarded, guarded_setup
 from grokwatch.callbacks.judge import Judge
@@ -24,6 +25,7 @@ from grokwatch.monitor.alerts.log import LogHook
 from grokwatch.monitor.dispatch import Dispatcher
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.journal import Journal, read
+from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.records import (
     Alert,
     AlertCode,
@@ -32,6 +34,7 @@ from grokwatch.monitor.records import (
     RunStarted,
     RunStatus,
     Severity,
+    SkippedSignal,
     alert_id,
 )
 from grokwatch.monitor.roles import Roles, find_roles
@@ -154,6 +157,7 @@ def test_updates_are_counted_once(optimizers: int, steps: int, updates: int) -> 
 )
 def test_endings(error: BaseException, status: RunStatus) -> None:
     assert ending(error)[0] is status
+    assert not ending(error)[1].endswith(": ")
 
 
 def session(tmp_path: Path, module: nn.Module) -> Session:
@@ -196,3 +200,34 @@ def test_first_batch_that_is_none_teaches_nothing() -> None:
     assert session_sources.probe is None
     assert session_sources.curvature is None
     assert [skip.name for skip in first.skipped] == ["train_accuracy"]
+
+
+def test_a_named_metric_that_is_missing_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics(Probe(test_accuracy="valacc"))
+    assert metrics.test_accuracy.read({"val/acc": 0.5, "loss": 1.0}) is None
+    assert caplog.messages == [
+        "Found no metric 'valacc' among the logged metrics (loss, val/acc). "
+        "Try Probe(test_accuracy='val/acc')."
+    ]
+
+
+def test_a_percentage_below_one_is_known_by_its_siblings() -> None:
+    metrics = Metrics(Probe())
+    logged = {"val_acc": torch.tensor(0.96), "train/acc": torch.tensor(40.0), "lr": 3.0}
+    assert metrics.test_accuracy.read(logged) == pytest.approx(0.0096)
+    assert "metric 'val_acc' is in percent, because 'train/acc' was 40" in metrics.guesses
+    fractions = {"val_acc": torch.tensor(0.96), "train/acc": torch.tensor(0.4), "lr": 3.0}
+    assert Metrics(Probe()).test_accuracy.read(fractions) == pytest.approx(0.96)
+
+
+def test_the_other_kind_of_group_is_no_advice(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    remedies = ("Probe(group='bits:30')", "Probe(group='cyclic:67')", "Probe(loss=...)")
+    skipped = tuple(SkippedSignal(name=r, reason="needs it", remedy=r) for r in remedies)
+    guesses = ("told", "new", "newer")
+    started = RunStarted(run_id="r", time=0.0, group="cyclic:7", skipped=skipped, guesses=guesses)
+    report(started, told=("told",))
+    first, *rest = caplog.records
+    assert first.message == "Guessed: new; newer. Where that is wrong, say it in a Probe."
+    levels = {remedy: r.levelname for r in rest for remedy in remedies if remedy in r.message}
+    assert [levels[remedy] for remedy in remedies] == ["INFO", "WARNING", "WARNING"]

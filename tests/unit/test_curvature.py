@@ -144,3 +144,11 @@ def test_batches_that_are_not_pairs_have_no_standard_loss() -> None:
         StandardLoss("mean cross-entropy")(model(), torch.zeros(3, 3))
     with pytest.raises(ValueError, match=r"Expected a classifier's output, got \(3, 3\)\. Try"):
         STANDARD_LOSSES["mean cross-entropy"](torch.zeros(3, 3), torch.zeros(2).long())
+
+
+def test_statistics_shared_between_processes_are_left_alone() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.SyncBatchNorm(4))
+    seen: list[bool] = []
+    module.register_forward_hook(lambda *_: seen.append(True))
+    assert standard_values(module, CLASSES) == {}
+    assert not seen

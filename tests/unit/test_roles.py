@@ -40,7 +40,9 @@ def test_embedding_is_found_and_its_group_guessed() -> None:
     assert roles.has("cyclic")
     assert not roles.has("bits")
     assert set(roles.views) == {"embedding", "unembedding", "input"}
-    assert "tokens run over cyclic:7, all rows of 'embed.weight'" in roles.guesses
+    guess = next(guess for guess in roles.guesses if guess.startswith("tokens"))
+    assert guess.startswith("tokens run over cyclic:7, all rows of 'embed.weight'")
+    assert "Probe(group='cyclic:6')" in guess
     assert any("'hidden.weight', the first nn.Linear" in guess for guess in roles.guesses)
 
 
@@ -180,3 +182,9 @@ def test_groups_that_are_none_are_refused(text: str) -> None:
 def test_roles_that_are_none_are_refused() -> None:
     with pytest.raises(ProbeError, match=r"Expected roles among embedding.*, got 'head'\. Rename"):
         Probe(roles={"head": "w"})  # type: ignore[dict-item]
+
+
+def test_features_behind_another_layer_are_no_inputs() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 4))
+    assert find_roles(net).group is None
+    assert str(find_roles(nn.Sequential(nn.Linear(8, 4))).group) == "bits:8"

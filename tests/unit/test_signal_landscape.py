@@ -151,3 +151,10 @@ def test_products_that_are_not_finite_keep_the_start() -> None:
     assert math.isnan(pair.value)
     assert math.isnan(pair.residual)
     assert torch.equal(pair.vector, start)
+
+
+def test_update_curvature_of_a_model_with_a_parameter_that_nothing_reaches() -> None:
+    old, new, idle = torch.tensor([1.0, 2.0]), torch.tensor([0.5, 2.0]), torch.zeros(3)
+    gradients, previous = {"w": 6 * new}, {"w": 6 * old}
+    curvature = update_curvature(gradients, previous, {"w": new - old, "idle": idle})
+    assert curvature == 6.0

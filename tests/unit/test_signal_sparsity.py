@@ -176,3 +176,11 @@ def test_excess_is_linear_between_null_and_spike() -> None:
     values = excess(torch.tensor([0.2, 0.6, 1.0]), null=0.2, spike=1.0)
     torch.testing.assert_close(values, torch.tensor([0.0, 0.5, 1.0]))
     assert float(excess(torch.tensor(0.0), null=0.2, spike=1.0)) == pytest.approx(-0.25)
+
+
+@pytest.mark.parametrize("exponent", [-14, -19, -22.7, -22.8, -23])
+def test_weights_that_decayed_to_almost_nothing_are_no_structure(exponent: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    energy = (torch.randn(30, 33, generator=generator) * 10**exponent).square()
+    readings = inverse_participation_ratio(energy_shares(energy))
+    assert readings.max() < 0.25  # among few rounded squares it would come to 1

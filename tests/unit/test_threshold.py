@@ -294,6 +294,16 @@ def test_divergence_freezes_and_recovers() -> None:
         assert frozen.update(observation) == expected[index]
 
 
+def test_run_that_is_never_told_its_loss_is_judged_all_the_same() -> None:
+    untold = SkippedSignal(name="train_loss", reason="needs the loss", remedy="returning it")
+    told = judge(Threshold(run()), story(level(0.05, 0.5, 3000)))
+    blind = judge(
+        Threshold(run(None, untold)),
+        (msgspec.structs.replace(o, train_loss=math.nan) for o in story(level(0.05, 0.5, 3000))),
+    )
+    assert blind == told
+
+
 def test_stale_signal_cannot_tell() -> None:
     predictor = Threshold(run())
     judge(predictor, (o for o in story(level(0.05, 0.5, 3000)) if o.step < 10_000))
