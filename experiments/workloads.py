@@ -95,9 +95,9 @@ def transformer_workload() -> Workload:
         module=lambda: Classifier(Transformer(), optimizer),
         batch=(tokens, tokens[:, 0]),
         probe=None,
-        block=8,
-        blocks=16,
-        warm_up=3,
+        block=4,
+        blocks=14,
+        warm_up=2,
     )
 
 
