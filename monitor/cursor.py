@@ -9,6 +9,7 @@ from typing import final
 
 import msgspec
 
+from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.folder import make_private
 
 CURSORS = "cursors"
@@ -21,22 +22,6 @@ class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     target: str
     seq: int
-
-
-def strip_credentials(target: str) -> str:
-    """Leave `user:password@` out of a target, so that it can be shown and stored.
-
-    Args:
-        target: a sink's target, `<module>:<argument>`.
-
-    Returns:
-        The target without user and password.
-
-    Example:
-        >>> strip_credentials("mlflow:https://ann:secret@tracker:5000/grokking")
-        'mlflow:https://tracker:5000/grokking'
-    """
-    return re.sub(r"//[^/\s]*@", "//", target)
 
 
 @final

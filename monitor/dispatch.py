@@ -16,7 +16,8 @@ from typing import final
 import msgspec
 
 from grokwatch.monitor.backoff import Backoff
-from grokwatch.monitor.cursor import Cursor, strip_credentials
+from grokwatch.monitor.credentials import strip_credentials
+from grokwatch.monitor.cursor import Cursor
 from grokwatch.monitor.drain import Drained, drain
 from grokwatch.monitor.feeder import Feeder
 from grokwatch.monitor.journal import Journal

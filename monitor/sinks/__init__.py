@@ -9,14 +9,12 @@ before the first `write`, so training starts though every server is down.
 import importlib
 import importlib.util
 import pkgutil
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import AnyRecord, Sink
-
-_USER_INFORMATION = re.compile(r"(?<=//)[^/@\s]*@")
 
 
 def connect(target: str) -> Sink:
@@ -38,7 +36,7 @@ def connect(target: str) -> Sink:
     name, _, argument = target.partition(":")
     if name not in known():
         msg = (
-            f"Expected a sink among {', '.join(known())}, got {redact(target)!r}. "
+            f"Expected a sink among {', '.join(known())}, got {strip_credentials(target)!r}. "
             "Try a target such as 'mlflow:sqlite:///mlflow.db' or 'prometheus:127.0.0.1:9109'."
         )
         raise ConfigurationError(msg)
@@ -64,22 +62,6 @@ def _connects(name: str) -> bool:
     # Read rather than imported: a sink's client library may take seconds, or be absent.
     spec = importlib.util.find_spec(f"{__name__}.{name}")
     return bool(spec and spec.origin and "\ndef connect(" in Path(spec.origin).read_text("utf-8"))
-
-
-def redact(text: str) -> str:
-    """Strip user name and password from the addresses in a text.
-
-    Args:
-        text: a target, an address or a message.
-
-    Returns:
-        The same text without what stands between `//` and `@`.
-
-    Example:
-        >>> redact("mlflow:postgresql://ada:secret@db/mlflow")
-        'mlflow:postgresql://db/mlflow'
-    """
-    return _USER_INFORMATION.sub("", text)
 
 
 class RecordingSink:

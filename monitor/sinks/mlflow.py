@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.errors import SinkError
 from grokwatch.monitor.records import (
     AnyRecord,
@@ -27,7 +28,6 @@ from grokwatch.monitor.records import (
     RunStarted,
     RunStatus,
 )
-from grokwatch.monitor.sinks import redact
 from grokwatch.monitor.sinks.points import Batch, Point, chunks, clip, last_status
 from grokwatch.monitor.sinks.tracking_uri import Place
 
@@ -111,8 +111,8 @@ class MlflowSink:
         except SinkError:
             raise
         except Exception as error:
-            reason = redact(str(error)).partition("\n")[0] or type(error).__name__
-            where = redact(self._place.uri)
+            reason = strip_credentials(str(error)).partition("\n")[0] or type(error).__name__
+            where = strip_credentials(self._place.uri)
             msg = (
                 f"Expected MLflow at {where} to take records, got {reason[:300]}. Try again later."
             )

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from grokwatch.monitor.backoff import Backoff
-from grokwatch.monitor.cursor import Cursor, cursors, strip_credentials
+from grokwatch.monitor.cursor import Cursor, cursors
 from grokwatch.monitor.dispatch import Dispatcher, drain
 from grokwatch.monitor.errors import ConfigurationError, SinkError
 from grokwatch.monitor.feeder import Feeder
@@ -503,19 +503,6 @@ def test_busy_sink_rests_in_proportion(tmp_path: Path) -> None:
 
 
 # --- cursors ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("target", "shown"),
-    [
-        ("mlflow:http://u:p@host:5/x", "mlflow:http://host:5/x"),
-        ("mlflow:http://u:p@ss@host/x@y", "mlflow:http://host/x@y"),
-        ("mlflow:sqlite:///mlflow.db", "mlflow:sqlite:///mlflow.db"),
-        ("log:", "log:"),
-    ],
-)
-def test_credentials_are_left_out(target: str, shown: str) -> None:
-    assert strip_credentials(target) == shown
 
 
 def test_cursor_exists_from_the_start_without_credentials(tmp_path: Path) -> None:

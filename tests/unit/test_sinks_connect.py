@@ -6,7 +6,7 @@ import pytest
 
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import Evaluation
-from grokwatch.monitor.sinks import RecordingSink, connect, known, redact
+from grokwatch.monitor.sinks import RecordingSink, connect, known
 from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.tracking_uri import Place
 
@@ -23,9 +23,8 @@ def test_an_unknown_sink_is_refused_with_the_known_ones(target: str) -> None:
 
 def test_a_refused_target_does_not_tell_its_password() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        connect("influx://ada:hunter2@host")
-    assert "hunter2" not in str(caught.value)
-    assert redact("http://u:p@h/x y@z") == "http://h/x y@z"
+        connect("influx://ada:hunt@er2@host")
+    assert "er2" not in str(caught.value)
 
 
 def test_connecting_imports_no_client_library_of_mlflow_and_no_torch() -> None:
@@ -85,7 +84,7 @@ def test_an_sqlite_file_is_found_again_from_another_folder(
 def test_mlflow_targets_that_cannot_work(argument: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         connect(f"mlflow:{argument}")
-    assert "hunter2" not in str(caught.value)
+    assert "er2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
