@@ -180,7 +180,9 @@ def hushed(*others: str) -> Iterator[None]:
     Args:
         others: names of loggers to keep to errors too.
     """
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", *others)]
+    # both packages talk through the logger of whichever was imported last
+    names = ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning.fabric", *others)
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
