@@ -110,6 +110,7 @@ def test_workers_inherit_nothing_and_write_nothing(tmp_path: Path) -> None:
     reports = tmp_path / "reports"
     reports.mkdir()
     sink, held = RecordingSink(), list[str]()
+    before = set(threading.enumerate())
     monitor = GrokkingMonitor(
         sinks=[sink, f"prometheus:127.0.0.1:0?targets={tmp_path}"],
         directory=tmp_path,
@@ -143,5 +144,6 @@ def test_workers_inherit_nothing_and_write_nothing(tmp_path: Path) -> None:
     assert (health.queue_depth, health.dropped, health.journal_failures) == (0, {}, 0)
     assert monitor.failures == {}
     assert not multiprocessing.active_children()
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("grokwatch")]
+    left = set(threading.enumerate()) - before
+    assert not [thread.name for thread in left if thread.name.startswith("grokwatch")]
     Journal.open(tmp_path, records[0].run_id).close()  # nobody holds it any more
