@@ -52,12 +52,29 @@ class Trained(pl.LightningModule):
 
 
 def handles(folder: Path) -> list[str]:
-    """What this process holds open of a run: its journal, its lock, and any listening socket."""
+    """What this process holds open of a run: its journal, its lock, and any listening socket.
+
+    A fork may come while a feeder reads the journal; a handle that can only read does no harm.
+    """
     rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
     listening = {f"socket:[{row[9]}]" for row in rows if row[3] == LISTENING}
-    held = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    ours = {str(folder / "lock"), *map(str, folder.glob("*.journal"))}
-    return sorted(name for name in held if name in ours | listening)
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    held = [(str(link.readlink()), link.name) for link in links]
+    journals = set(map(str, folder.glob("*.journal")))
+    ours = {str(folder / "lock")} | journals | listening
+    return sorted(
+        name for name, fd in held if name in ours and (name not in journals or can_write(fd))
+    )
+
+
+def can_write(descriptor: str) -> bool:
+    """Whether a descriptor of this process is open for writing."""
+    try:
+        info = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+    except FileNotFoundError:  # a feeder has closed it meanwhile
+        return False
+    flags = next(line.split()[1] for line in info.splitlines() if line.startswith("flags:"))
+    return int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
 
 
 def intruder(monitor: GrokkingMonitor, reports: Path) -> Callable[[int], None]:
