@@ -18,13 +18,16 @@ from grokwatch.callbacks.metrics import Metrics
 from grokwatch.callbacks.session import Session, SessionMemory
 from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
 from grokwatch.callbacks.start import start_session
-from grokwatch.callbacks.trainer_facts import ending, is_supported, loss_of, updates_between
+from grokwatch.callbacks.trainer_facts import ending, loss_of, updates_between
+from grokwatch.callbacks.training import is_sharded
+from grokwatch.monitor import presets
 from grokwatch.monitor.dispatch import Health
 from grokwatch.monitor.probe import Probe
-from grokwatch.monitor.records import AlertHook, Assessment, Observation, RunStatus, Sink
+from grokwatch.monitor.protocols import AlertHook, Sink
+from grokwatch.monitor.records import Assessment, Observation
 from grokwatch.monitor.schedule import Schedule
-from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Signal
+from grokwatch.monitor.vocabulary import RunStatus
 
 
 class GrokkingMonitor(Callback):
@@ -38,10 +41,13 @@ class GrokkingMonitor(Callback):
         directory: where the journals of runs are kept.
         budget: largest share of training time, in (0, 1]; None for a fixed cadence.
         schedule: which steps to look at; by default a log grid and 500 even shares of the run.
-        signals: what to measure; by default everything that the model allows.
+        signals: what to measure, as the model allows: `cheap`, `standard`, `full`, or signals.
         name: the run's name for people.
         run_id: the run's name for ever; by default a checkpoint's, MLFlowLogger's or new one.
         clock: seconds for the budget, never running backwards.
+
+    Raises:
+        ConfigurationError: `signals` is no preset.
 
     Attributes:
         run_id: the run's name for ever; None before the first fit.
@@ -62,7 +68,7 @@ class GrokkingMonitor(Callback):
         directory: str | Path = ".grokwatch",
         budget: float | None = 0.01,
         schedule: Schedule | None = None,
-        signals: Sequence[Signal] | None = None,
+        signals: str | Sequence[Signal] = presets.DEFAULT,
         name: str | None = None,
         run_id: str | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -75,7 +81,7 @@ class GrokkingMonitor(Callback):
             directory=Path(directory),
             budget=budget,
             schedule=schedule,
-            signals=ALL if signals is None else signals,
+            signals=presets.choose(signals),
             name=name or "",
             run_id=run_id,
             clock=clock,
@@ -114,13 +120,14 @@ class GrokkingMonitor(Callback):
         self._memory = None
         if stage == "fit":
             self._settings.check()
-            if next(pl_module.parameters(), None) is not None:
+            is_made = next(pl_module.parameters(), None) is not None
+            if is_made and not is_sharded(pl_module):
                 self._settings.roles(pl_module)
 
     @guarded_setup
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Check the probe against what `setup` and `configure_model` made."""
-        if is_supported(pl_module):
+        if not is_sharded(pl_module):
             self._settings.roles(pl_module)
 
     @guarded

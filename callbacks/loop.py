@@ -12,16 +12,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from grokwatch.callbacks.guard import guarded
 from grokwatch.callbacks.opening import open_dispatcher
 from grokwatch.callbacks.session import Session
 from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
-from grokwatch.callbacks.training import Training
+from grokwatch.callbacks.training import Training, is_sharded
+from grokwatch.monitor import presets
 from grokwatch.monitor.probe import Probe
-from grokwatch.monitor.records import AlertHook, Assessment, RunStatus, Sink
-from grokwatch.monitor.signals import ALL
+from grokwatch.monitor.protocols import AlertHook, Sink
+from grokwatch.monitor.records import Assessment
 from grokwatch.monitor.snapshot import Signal
+from grokwatch.monitor.vocabulary import RunStatus
 
 
 class LoopMonitor:
@@ -30,13 +33,14 @@ class LoopMonitor:
     Args:
         module: the model in training.
         probe: what you know of your model; the rest is looked for.
+        optimizer: what updates it, for signals that look at its state, or None.
         steps: optimizer updates that will be made at most, or None.
         sinks: where records go.
         hooks: where alerts go.
         predictor: who judges.
         directory: where the journals of runs are kept.
         budget: largest share of training time, in (0, 1]; None for a fixed cadence.
-        signals: what to measure; by default everything that the model allows.
+        signals: what to measure, as the model allows: `cheap`, `standard`, `full`, or signals.
         name: the run's name for people.
         run_id: the run's name for ever; a new one by default.
         hyper_parameters: shown beside the run.
@@ -75,13 +79,14 @@ class LoopMonitor:
         module: nn.Module,
         probe: Probe | None = None,
         *,
+        optimizer: Optimizer | None = None,
         steps: int | None = None,
         sinks: Sequence[str | Sink] = DEFAULT_SINKS,
         hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS,
         predictor: str = "threshold:",
         directory: str | Path = ".grokwatch",
         budget: float | None = 0.01,
-        signals: Sequence[Signal] | None = None,
+        signals: str | Sequence[Signal] = presets.DEFAULT,
         name: str = "",
         run_id: str | None = None,
         hyper_parameters: Mapping[str, object] | None = None,
@@ -93,15 +98,20 @@ class LoopMonitor:
             predictor=predictor,
             directory=Path(directory),
             budget=budget,
-            signals=ALL if signals is None else signals,
+            signals=presets.choose(signals),
             name=name,
             run_id=run_id,
         )
         settings.check()
         training = Training(
-            module=module, budget_steps=steps, hyper_parameters=hyper_parameters or {}
+            module=module,
+            is_sharded=is_sharded(module),
+            optimizers=lambda: () if optimizer is None else (optimizer,),
+            budget_steps=steps,
+            hyper_parameters=hyper_parameters or {},
         )
-        settings.roles(module)
+        if not training.is_sharded:
+            settings.roles(module)
         dispatcher, self.directory = open_dispatcher(settings, run_id or uuid.uuid4().hex, None)
         self.run_id = dispatcher.run_id
         self.failures: Counter[str] = Counter()

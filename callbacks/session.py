@@ -19,7 +19,7 @@ from grokwatch.callbacks.guard import contain
 from grokwatch.callbacks.judge import Judge
 from grokwatch.callbacks.opening import versions
 from grokwatch.callbacks.settings import Settings, scalars
-from grokwatch.callbacks.training import Training
+from grokwatch.callbacks.training import Training, whole
 from grokwatch.monitor import schedule as schedules
 from grokwatch.monitor.budget import OBSERVATION, Budget
 from grokwatch.monitor.dispatch import Dispatcher
@@ -30,11 +30,12 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
     SignalInfo,
 )
+from grokwatch.monitor.roles import Roles
 from grokwatch.monitor.tracker import OVERHEAD, Tracker
 from grokwatch.monitor.update_window import UpdateWindow
+from grokwatch.monitor.vocabulary import RunStatus
 
 CLOSE_SECONDS = 5.0
 
@@ -89,8 +90,8 @@ class Session:
             settings.budget, num_steps=training.budget_steps, clock=settings.clock
         )
         self._schedule = settings.schedule or schedules.default(training.budget_steps)
-        self._roles = settings.roles(training.module)
-        self._window = UpdateWindow(training.module, is_clipped=training.is_clipped)
+        self._roles = Roles() if training.is_sharded else settings.roles(training.module)
+        self._window = UpdateWindow(training.readable, is_clipped=training.is_clipped)
         self._losses = LossRing()
         self._partial_losses: deque[Tensor] = deque(maxlen=CAPACITY)
         self._first: FirstBatch | None = None
@@ -134,6 +135,7 @@ class Session:
             num_updates: optimizer updates since the last batch, 0 while gradients accumulate.
         """
         begin = self._budget.clock()
+        loss = None if loss is None else whole(loss)
         if loss is not None:
             self._partial_losses.append(loss)
         if self._tracker is None:
@@ -229,7 +231,10 @@ class Session:
         first = self._first or FirstBatch(self._settings, self._training, None)
         sources = first.sources(self._roles, self._window, loss)
         tracker = Tracker(sources, self._settings.signals, self._budget, self._losses)
-        infos = (SignalInfo(name=s.name, unit=s.unit, summary=s.summary) for s in tracker.signals)
+        infos = (
+            SignalInfo(name=s.name, unit=s.unit, summary=s.summary, access=s.access.value)
+            for s in tracker.signals
+        )
         started = RunStarted(
             run_id=self.dispatcher.run_id,
             attempt=self.dispatcher.attempt,
@@ -286,7 +291,9 @@ class Session:
 
     def _submit_frame(self) -> None:
         """Hand over the weight matrix that people look at."""
-        frame = weight_frame(self._roles, self._training.module, self.dispatcher.run_id, self.step)
+        frame = weight_frame(
+            self._roles, self._training.readable, self.dispatcher.run_id, self.step
+        )
         if frame is not None:
             self._submit(frame)
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from torch import nn
 
-from grokwatch.monitor import alerts, predictors, sinks
+from grokwatch.monitor import alerts, predictors, presets, sinks
 from grokwatch.monitor.budget import Budget
+from grokwatch.monitor.hidden import HiddenStates
 from grokwatch.monitor.journal import run_directory
 from grokwatch.monitor.probe import Probe
-from grokwatch.monitor.records import AlertHook, RunStarted, Sink
+from grokwatch.monitor.protocols import AlertHook, Sink
+from grokwatch.monitor.records import RunStarted
 from grokwatch.monitor.roles import Roles, find_roles
 from grokwatch.monitor.schedule import Schedule
-from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Signal
 
 DEFAULT_SINKS = ("mlflow:sqlite:///mlflow.db", "prometheus:127.0.0.1:9109")
@@ -49,7 +50,7 @@ class Settings:
     directory: Path = Path(".grokwatch")
     budget: float | None = 0.01
     schedule: Schedule | None = None
-    signals: Sequence[Signal] = ALL
+    signals: Sequence[Signal] = presets.choose(presets.DEFAULT)
     name: str = ""
     run_id: str | None = None
     clock: Callable[[], float] = time.perf_counter
@@ -75,6 +76,7 @@ class Settings:
         Raises:
             ProbeError: the probe does not fit it.
         """
+        HiddenStates(module, self.probe.hidden)
         return find_roles(module, self.probe)
 
     def connect(self, tracking: str | None) -> dict[str, Sink]:

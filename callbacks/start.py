@@ -1,6 +1,5 @@
 """Starting to watch a Lightning training: whose run it is, and whether it can be watched."""
 
-import logging
 import uuid
 from collections import Counter
 from typing import Any
@@ -9,9 +8,7 @@ from grokwatch.callbacks.metrics import Metrics
 from grokwatch.callbacks.opening import open_dispatcher
 from grokwatch.callbacks.session import Session, SessionMemory
 from grokwatch.callbacks.settings import Settings
-from grokwatch.callbacks.trainer_facts import is_supported, mlflow_logger, training_of
-
-_log = logging.getLogger(__name__)
+from grokwatch.callbacks.trainer_facts import mlflow_logger, training_of
 
 
 def start_session(
@@ -36,12 +33,9 @@ def start_session(
         failures: counts of what was contained, by place.
 
     Returns:
-        The session; None on other ranks than 0, and for sharded parameters.
+        The session; None on other ranks than 0.
     """
     if not trainer.is_global_zero:
-        return None
-    if not is_supported(module):
-        _log.warning("Sharded parameters are not supported yet: this training is not watched.")
         return None
     logged_id, tracking = mlflow_logger(trainer)
     run_id = memory.run_id if memory else settings.run_id or logged_id or uuid.uuid4().hex

@@ -7,11 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from grokwatch.callbacks.metrics import Metrics
-from grokwatch.callbacks.training import Training
-from grokwatch.monitor.records import RunStatus
+from grokwatch.callbacks.training import Training, is_sharded
+from grokwatch.monitor.vocabulary import RunStatus
 
 _PACKAGES = ("pytorch_lightning.", "lightning.")
-_SHARDED = ("_fsdp_flattened", "ds_id")  # how FSDP and DeepSpeed's stage 3 mark a parameter
 
 
 def training_of(trainer: Any, module: Any, metrics: Metrics, step: int | None) -> Training:
@@ -28,6 +27,8 @@ def training_of(trainer: Any, module: Any, metrics: Metrics, step: int | None) -
     """
     return Training(
         module=module,
+        is_sharded=is_sharded(module),
+        optimizers=lambda: trainer.optimizers,
         step=updates_made(trainer) if step is None else step,
         budget_steps=_budget_steps(trainer),
         hyper_parameters=_hyper_parameters(trainer, module),
@@ -101,14 +102,6 @@ def mlflow_logger(trainer: Any) -> tuple[str | None, str | None]:
             uri = str(logger._tracking_uri)
             return logger.run_id, f"mlflow:{uri}#{logger._experiment_name}"
     return None, None
-
-
-def is_supported(module: Any) -> bool:
-    """Whether this process holds whole parameters; norms of sharded ones would need every rank."""
-    return not any(
-        type(parameter).__name__ == "DTensor" or any(hasattr(parameter, mark) for mark in _SHARDED)
-        for parameter in module.parameters()
-    )
 
 
 def _budget_steps(trainer: Any) -> int | None:

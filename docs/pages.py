@@ -1,7 +1,7 @@
 """Writes the generated parts of the documentation from the code; called by the cog blocks."""
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -10,18 +10,11 @@ from typer.testing import CliRunner
 
 from grokwatch.monitor import config
 from grokwatch.monitor.cli import app
-from grokwatch.monitor.commands.signals import SignalRow, rows
+from grokwatch.monitor.commands.signals import Family, SignalRow, families, rows
+from grokwatch.monitor.presets import PRESETS
 from grokwatch.monitor.sinks.names import METRICS, mlflow_key, prometheus_name
 
 ROOT = Path(__file__).parents[1]
-FAMILIES: Mapping[str, str] = {
-    "weights": "Weights",
-    "fourier": "Fourier sparsity over tokens of a cyclic group",
-    "coordinates": "Sparsity over input coordinates",
-    "spectrum": "Spectra of weight matrices",
-    "landscape": "Loss landscape",
-    "loss_curve": "The curve of the train loss",
-}
 
 
 def layers() -> str:
@@ -35,15 +28,17 @@ def layers() -> str:
 
 def signals() -> str:
     """Every signal, by family."""
-    every = rows()
-    parts = []
-    for family in dict.fromkeys(row.family for row in every):
-        mine = [_signal(row) for row in every if row.family == family]
-        columns = ("signal", "unit", "bounds", "cost", "what it is", "source")
-        parts.append(f"\n## {FAMILIES[family]}\n{_table(columns, mine)}")
-        needs = sorted({need for row in every if row.family == family for need in row.needs})
-        parts += [f"\nNeeds {', '.join(needs)}.\n"] if needs else []
-    return "".join(parts)
+    return "".join(_family(family) for family in families(rows()))
+
+
+def presets() -> str:
+    """What each preset adds to the one before it."""
+    cells, known = [], set[str]()
+    for name in PRESETS:
+        mine = [row.name for row in rows(name)]
+        cells.append((_code(name), ", ".join(_code(each) for each in mine if each not in known)))
+        known |= set(mine)
+    return _table(("preset", "signals that it adds"), cells)
 
 
 def metrics() -> str:
@@ -104,9 +99,24 @@ def _described(hint: object) -> str:
     return str(meta.description)
 
 
-def _signal(row: SignalRow) -> Sequence[str]:
+def _family(family: Family) -> str:
+    about = f"{family.about[0].upper()}{family.about[1:]}" if family.about else ""
+    needs = f"Needs {'; '.join(family.needs)}." if family.needs else ""
+    said = " ".join(filter(None, (about, needs)))
+    columns = ["signal", "unit", "bounds", "cost", "access", "what it is", "source"]
+    cells = [_signal(row) for row in family.rows]
+    if any(family.further_needs(row) for row in family.rows):
+        columns.append("also needs")
+        for cell, row in zip(cells, family.rows, strict=True):
+            cell.append("; ".join(family.further_needs(row)) or "-")
+    heading = f"\n### {family.heading}\n" + (f"\n{said}\n" if said else "")
+    return heading + _table(columns, cells)
+
+
+def _signal(row: SignalRow) -> list[str]:
     bounds = f"{row.least} to {row.greatest}"
-    return _code(row.name), row.unit or "-", bounds, row.cost, row.summary, row.source
+    facts = [_code(row.name), row.unit or "-", bounds, row.cost, row.access]
+    return [*facts, row.summary, row.source]
 
 
 def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> str:

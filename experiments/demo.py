@@ -6,7 +6,7 @@ What it says at the end is read off the run's journal, so it can be told again w
 import os
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,14 +25,20 @@ from grokwatch.experiments.modules import Progress, hushed
 from grokwatch.experiments.pictures import draw_run
 from grokwatch.experiments.recipes import Recipe, build, find_recipe, fit
 from grokwatch.experiments.story import Story, read_story, tell
-from grokwatch.monitor import journal
+from grokwatch.monitor import journal, presets
 from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.probe import Group
 from grokwatch.monitor.records import Outcome
-from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Need, Signal
 
 Show = Callable[[str], None]
+
+_GIVEN: Mapping[str, frozenset[Need]] = {
+    "cyclic": frozenset({Need.TOKENS}),
+    "bits": frozenset({Need.INPUTS, Need.FRESH}),
+}
+_PARTICULAR = frozenset({Need.TOKENS, Need.PERMUTATIONS, Need.INPUTS, Need.FRESH, Need.ATTENTION})
+"""What depends on the task or the architecture; the recipes train MLPs."""
 
 
 class Demo(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +65,8 @@ class Watching:
     """How a run is watched; the fields are arguments of `GrokkingMonitor`.
 
     Without a budget the same steps are watched on every machine, so that a seed gives the same demo
-    everywhere; a step here takes half a millisecond, of which 1 % would buy hardly a look.
+    everywhere; a step here takes half a millisecond, of which 1 % would buy hardly a look. The rule
+    and the pictures read cheap signals only; dearer ones, at every look, make the demo take longer.
     """
 
     directory: str | Path = ".grokwatch"
@@ -67,6 +74,7 @@ class Watching:
     hooks: Sequence[str] = ()
     predictor: str = "threshold:"
     budget: float | None = None
+    signals: str = "cheap"
 
 
 def demo(
@@ -130,7 +138,7 @@ def _train(
         predictor=watching.predictor,
         directory=watching.directory,
         budget=watching.budget,
-        signals=_fitting_signals(recipe),
+        signals=_fitting_signals(recipe, watching.signals),
         name=name,
     )
     bar = progress_bar(recipe.steps) if progress else progress_lines(recipe.steps, show)
@@ -144,11 +152,10 @@ def _train(
     )
 
 
-def _fitting_signals(recipe: Recipe) -> list[Signal]:
-    """All signals but those of the other kind of group, which would only be listed as skipped."""
-    is_cyclic = Group.parse(recipe.task.group).kind == "cyclic"
-    other = Need.INPUTS if is_cyclic else Need.TOKENS
-    return [signal for signal in ALL if other not in signal.needs]
+def _fitting_signals(recipe: Recipe, preset: str) -> list[Signal]:
+    """Those of a preset that a recipe's network has; others would only be listed as skipped."""
+    strange = _PARTICULAR - _GIVEN[Group.parse(recipe.task.group).kind]
+    return [signal for signal in presets.choose(preset) if not strange & signal.needs]
 
 
 class _Evaluations:

@@ -8,7 +8,8 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from grokwatch.monitor.records import Alert, AlertCode, AlertState, Stage
+from grokwatch.monitor.records import Alert
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Stage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,10 +67,12 @@ class ModularMLP(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Map tokens `(N, 2)` to logits `(*models, N, p)`."""
-        rows = self.embed.weight @ self.hidden.weight.mT
         unembed = self.embed if self.unembed is None else self.unembed
-        columns = self.output.weight.mT @ unembed.weight.mT
-        return _pair_logits(rows, columns, pairs)
+        return self.hidden_states(pairs) @ (self.output.weight.mT @ unembed.weight.mT)
+
+    def hidden_states(self, pairs: Tensor) -> Tensor:
+        """ReLUs `(*models, N, hidden)`."""
+        return _pair_states(self.embed.weight @ self.hidden.weight.mT, pairs)
 
     def probe(self, prefix: str = "") -> Probe:
         """Where its tokens are, in a module that holds it under `prefix`, such as `model.`."""
@@ -81,6 +83,7 @@ class ModularMLP(nn.Module):
                 "embedding": f"{prefix}embed.weight",
             },
             axes={"input": 0, "embedding": 0},
+            hidden=partial(_hidden_states, prefix=prefix),
             test_accuracy="test_accuracy",
             test_loss="test_loss",
         )
@@ -106,7 +109,11 @@ class DirectMLP(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Map tokens `(N, 2)` to logits `(*models, N, p)`."""
-        return _pair_logits(self.input.weight, self.output.weight.mT, pairs)
+        return self.hidden_states(pairs) @ self.output.weight.mT
+
+    def hidden_states(self, pairs: Tensor) -> Tensor:
+        """ReLUs `(*models, N, hidden)`."""
+        return _pair_states(self.input.weight, pairs)
 
     def probe(self, prefix: str = "") -> Probe:
         """Where its tokens are, in a module that holds it under `prefix`, such as `model.`."""
@@ -114,6 +121,7 @@ class DirectMLP(nn.Module):
             group=f"cyclic:{self.modulus}",
             roles={"input": f"{prefix}input.weight", "output": f"{prefix}output.weight"},
             axes={"input": 0, "output": 0},
+            hidden=partial(_hidden_states, prefix=prefix),
             test_accuracy="test_accuracy",
             test_loss="test_loss",
         )
@@ -139,9 +147,12 @@ class ParityMLP(nn.Module):
 
     def forward(self, bits: Tensor) -> Tensor:
         """Map bits `(N, n)` to logits `(*models, N, 2)`."""
+        return self.hidden_states(bits) @ self.output.weight.mT
+
+    def hidden_states(self, bits: Tensor) -> Tensor:
+        """ReLUs `(*models, N, hidden)`."""
         constant = bits.new_ones(bits.shape[0], 1)
-        hidden = torch.relu(torch.cat([bits, constant], dim=1) @ self.hidden.weight.mT)
-        return hidden @ self.output.weight.mT
+        return torch.relu(torch.cat([bits, constant], dim=1) @ self.hidden.weight.mT)
 
     def probe(self, prefix: str = "") -> Probe:
         """Where its inputs are, in a module that holds it under `prefix`, such as `model.`."""
@@ -149,6 +160,7 @@ class ParityMLP(nn.Module):
             group=f"bits:{self.num_bits}",
             roles={"input": partial(parity_input, prefix=prefix)},
             axes={"input": 0},
+            hidden=partial(_hidden_states, prefix=prefix),
             test_accuracy="test_accuracy",
             test_loss="test_loss",
         )
@@ -164,10 +176,17 @@ def parity_input(weights: Weights, *, prefix: str = "") -> Tensor:
     return weights[f"{prefix}hidden.weight"][..., :-1].mT
 
 
-def _pair_logits(rows: Tensor, columns: Tensor, pairs: Tensor) -> Tensor:
-    """Logits of summed `rows (*models, p, H)`, rectified, times `columns (*models, H, p)`."""
+def _hidden_states(module: nn.Module, inputs: Tensor, *, prefix: str = "") -> Tensor:
+    """ReLUs of the network that a module holds under `prefix`, such as `model.`."""
+    network: nn.Module = module.get_submodule(prefix.rstrip("."))
+    states: Tensor = network.hidden_states(inputs)  # type: ignore[operator]
+    return states
+
+
+def _pair_states(rows: Tensor, pairs: Tensor) -> Tensor:
+    """Summed `rows (*models, p, H)` of both tokens, rectified."""
     first, second = pairs.unbind(dim=1)
-    return torch.relu(rows.index_select(-2, first) + rows.index_select(-2, second)) @ columns
+    return torch.relu(rows.index_select(-2, first) + rows.index_select(-2, second))
 
 
 MODELS: dict[str, Callable[..., ModularMLP | DirectMLP | ParityMLP]] = {

@@ -7,17 +7,15 @@ from typing import TypeVar
 from grokwatch.monitor.labels import label
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Evaluation,
     Observation,
     Outcome,
-    Phase,
     RunStarted,
     WeightFrame,
 )
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Phase
 
 _Stepped = TypeVar("_Stepped", Observation, Evaluation, Assessment, WeightFrame)
 

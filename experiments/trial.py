@@ -25,15 +25,10 @@ from grokwatch.experiments.story import Story, read_story
 from grokwatch.experiments.tasks import Split
 from grokwatch.monitor import journal
 from grokwatch.monitor.labels import Hold
-from grokwatch.monitor.records import (
-    Alert,
-    Assessment,
-    Outcome,
-    RunEnded,
-    RunStatus,
-)
+from grokwatch.monitor.records import Alert, Assessment, Outcome, RunEnded
 from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Cost
+from grokwatch.monitor.vocabulary import RunStatus
 from grokwatch.monitor.watcher import replay
 
 CALIBRATION_SEEDS = range(10)

@@ -4,7 +4,7 @@ It understands tensors in tuples, lists and dictionaries whose first axis counts
 does not understand it says so by None, and what needs it is skipped with a reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -39,7 +39,55 @@ def take(batch: Batch, count: int) -> Batch:
     """
     total = num_examples(batch) or 0
     kept = min(count, total)
-    return _map(batch, torch.arange(kept) * total // max(kept, 1))
+    rows = torch.arange(kept) * total // max(kept, 1)
+    return _map(batch, lambda tensor: tensor.detach().index_select(0, rows.to(tensor.device)))
+
+
+def copied(batch: Batch) -> Batch:
+    """A copy of a batch, for a model that may write into what it is given.
+
+    Args:
+        batch: any batch.
+
+    Returns:
+        A batch of the same make with tensors of its own.
+
+    Example:
+        >>> batch = (torch.zeros(1), "text")
+        >>> copied(batch)[0].add_(1), batch
+        (tensor([1.]), (tensor([0.]), 'text'))
+    """
+    return _map(batch, lambda tensor: tensor.detach().clone())
+
+
+def part_of(batch: Batch, part: tuple[int, int]) -> Batch:
+    """The examples `i`, `i + n`, `i + 2n`, ... of a batch, without copying them.
+
+    Args:
+        batch: a batch that `num_examples` can count, or any batch where n is 1.
+        part: `(i, n)`.
+
+    Returns:
+        A batch of the same make, whose tensors are views.
+
+    Example:
+        >>> part_of((torch.arange(5), "text"), (1, 2))
+        (tensor([1, 3]), 'text')
+    """
+    first, stride = part
+    return batch if stride == 1 else _map(batch, lambda tensor: tensor[first::stride])
+
+
+def cast(batch: Batch, dtype: torch.dtype | None) -> Batch:
+    """A batch whose floating tensors have another dtype; the same one where that is None.
+
+    Args:
+        batch: any batch.
+        dtype: a floating dtype, or None.
+    """
+    if dtype is None:
+        return batch
+    return _map(batch, lambda t: t.to(dtype) if t.is_floating_point() else t)
 
 
 def split(batch: Batch) -> tuple[tuple[Tensor, ...], Tensor] | None:
@@ -61,7 +109,9 @@ def split(batch: Batch) -> tuple[tuple[Tensor, ...], Tensor] | None:
     return tuple(batch[:-1]), batch[-1]
 
 
-def classified(output: Any, targets: Tensor) -> tuple[Tensor, Tensor] | None:
+def classified(
+    output: Any, targets: Tensor, *, ignored: int | None = None
+) -> tuple[Tensor, Tensor] | None:
     """Bring a classifier's output and targets to one row per decision.
 
     Takes `(N, C)` with `(N,)`, `(N, T, C)` with `(N, T)`, the last position of `(N, T, C)` with
@@ -70,9 +120,11 @@ def classified(output: Any, targets: Tensor) -> tuple[Tensor, Tensor] | None:
     Args:
         output: what the module returned; of a tuple the first part, of a model output its `logits`.
         targets: class indices, integers (or zeros and ones for single logits).
+        ignored: a number that may stand for no class.
 
     Returns:
-        Logits `(M, C)` and class indices `(M,)`, or None where this is no classification.
+        Logits `(M, C)` and class indices `(M,)`, or None where this is no classification, or some
+        target is none of the C classes: on a GPU, looking it up would be the end of the process.
     """
     logits = logits_of(output)
     if logits is None or not logits.is_floating_point():
@@ -85,7 +137,11 @@ def classified(output: Any, targets: Tensor) -> tuple[Tensor, Tensor] | None:
         logits = logits[:, -1]
     if logits.shape[:-1] != targets.shape:
         return None
-    return logits.reshape(-1, logits.shape[-1]), targets.reshape(-1).long()
+    classes, num_classes = targets.reshape(-1).long(), logits.shape[-1]
+    is_known = (classes >= 0) & (classes < num_classes)
+    if ignored is not None:
+        is_known |= classes == ignored
+    return (logits.reshape(-1, num_classes), classes) if bool(is_known.all()) else None
 
 
 def logits_of(output: Any) -> Tensor | None:
@@ -114,13 +170,13 @@ def _tensors(batch: Batch) -> list[Tensor]:
     return []
 
 
-def _map(batch: Batch, rows: Tensor) -> Batch:
-    """Select rows of every tensor of a nested batch."""
+def _map(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:
+    """Change every tensor of a nested batch."""
     if isinstance(batch, Tensor):
-        return batch.detach().index_select(0, rows.to(batch.device))
+        return change(batch)
     if isinstance(batch, Mapping):
-        return {key: _map(part, rows) for key, part in batch.items()}
+        return {key: _map(part, change) for key, part in batch.items()}
     if isinstance(batch, tuple | list):
-        parts = [_map(part, rows) for part in batch]
+        parts = [_map(part, change) for part in batch]
         return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
     return batch

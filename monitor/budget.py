@@ -2,11 +2,14 @@
 
 The account measures, it does not guess: each item pays what its own readings took, and an item that
 has spent its part waits until training has earned the next reading. Cheap signals and the train
-probe are read together and own three quarters of the allowance (all of it where nothing is dearer);
-each dearer signal owns an even part of the rest, so that neither can starve the other.
+probe are read together and own up to three quarters of the allowance. What they leave is shared by
+the dearer signals as water fills a basin: those that want little get it, at every observation, and
+all others get the same, so that none can starve another.
 
-The first reading of each item is apart from the account: it pays once for thread pools and plans
-that the next ones reuse. It is part of `overhead_ratio` all the same.
+The first reading of an item is apart from the account where it is short: it pays once for thread
+pools and plans that the next ones reuse. Where it is long it must be earned like any other, and
+waits until training has run twenty times as long as all first readings. All of it is part of
+`overhead_ratio`.
 """
 
 import math
@@ -22,6 +25,11 @@ _WARM_STEPS = 100
 _SEEN = 0.6  # of what training loses; caches and the interpreter lock hide the rest from us
 _PATIENCE = 0.3
 _PART = 0.75
+_MARGIN = 1.5
+_FIRST_SECONDS = 0.2
+_FIRST_SHARE = 0.05
+_LONG_SECONDS = 0.05
+_SET_UP = 4.0
 
 
 class _Item:
@@ -84,6 +92,7 @@ class Budget:
         self._floor_seconds = floor_seconds
         self._credit_seconds = credit_seconds
         self._items = {OBSERVATION: _Item()}
+        self._first_seconds = 0.0
         self._hook_seconds = 0.0
         self._total_seconds = 0.0
         self._elapsed_seconds = 0.0
@@ -115,16 +124,17 @@ class Budget:
         if self._first_step is None:
             self._first_step = step
         item = self._items.get(name)
-        if self._share is None or item is None or item.num_readings == 0:
+        if self._share is None or item is None:
             return True
+        if item.num_readings == 0:
+            earned = _FIRST_SECONDS + _FIRST_SHARE * self.training_seconds
+            return name == OBSERVATION or self._first_seconds <= earned
         # The first reading misleads by a factor of ten: where it was short, look again at once.
         is_second = name == OBSERVATION and item.num_readings == 1
         if is_second and item.expected < max(self._credit_seconds, self.training_seconds / 10):
             return True
-        limit = self._part(name) * self._allowance(step)
-        if name == OBSERVATION:
-            # Where hooks alone cost too much, seeing nothing would not make them cheaper.
-            limit -= min(self._hook_seconds, limit / 2)
+        allowance = self._allowance(step)
+        limit = self._for_all(allowance) if name == OBSERVATION else self._for_each(allowance)
         return item.spent + item.expected <= limit
 
     def spend(self, name: str, seconds: float) -> None:
@@ -136,6 +146,8 @@ class Budget:
         item.num_readings += 1
         if item.num_readings == 1:
             item.expected = seconds
+            if name != OBSERVATION:
+                self._note_first(item, seconds)
             return
         weight = 1.0 if item.num_readings == 2 else _PATIENCE
         item.expected += weight * (seconds - item.expected)
@@ -162,12 +174,37 @@ class Budget:
         training = self.training_seconds
         return self._total_seconds / training if training > 0 else 0.0
 
-    def _part(self, name: str) -> float:
-        """The fraction of the allowance that an item owns."""
-        num_thinned = len(self._items) - 1
-        if num_thinned == 0:
-            return 1.0
-        return _PART if name == OBSERVATION else (1 - _PART) / num_thinned
+    def _note_first(self, item: _Item, seconds: float) -> None:
+        """Tell a long first reading, which is to be earned, from one that was mostly set-up."""
+        self._first_seconds += seconds
+        if seconds > _LONG_SECONDS:
+            item.spent = seconds
+        else:
+            item.expected = seconds / _SET_UP
+
+    def _dearer(self) -> list[_Item]:
+        """All items but the observation."""
+        return [item for name, item in self._items.items() if name != OBSERVATION]
+
+    def _for_all(self, allowance: float) -> float:
+        """What observations may have spent: their part, or half of it where others overspent."""
+        others = self._dearer()
+        part = (_PART if others else 1.0) * allowance
+        limit = min(part, max(part / 2, allowance - sum(item.spent for item in others)))
+        # Where hooks alone cost too much, seeing nothing would not make them cheaper.
+        return limit - min(self._hook_seconds, limit / 2)
+
+    def _for_each(self, allowance: float) -> float:
+        """What a dearer item may have spent: the level at which all their wishes fill the basin."""
+        cheap = self._items[OBSERVATION]
+        basin = allowance - min(_PART * allowance, _MARGIN * (cheap.spent + self._hook_seconds))
+        wishes = sorted(item.expected * (cheap.num_readings + 1) for item in self._dearer())
+        for number, wish in enumerate(wishes):
+            level = basin / (len(wishes) - number)
+            if wish > level:
+                return level
+            basin -= wish
+        return math.inf
 
     def _allowance(self, step: int) -> float:
         """Seconds that may have been spent by `step`."""

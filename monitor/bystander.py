@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from grokwatch.monitor.errors import SignalError
+
 
 @contextmanager
 def same_random_numbers(device: torch.device) -> Iterator[None]:
@@ -66,14 +68,34 @@ def undisturbed(module: nn.Module, *, training: bool | None = False) -> Iterator
 
 
 @contextmanager
-def differentiable_twice() -> Iterator[None]:
-    """Choose kernels that have a second derivative, with gradients on."""
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+def differentiable_twice(module: nn.Module) -> Iterator[None]:
+    """Choose kernels that have a second derivative, with gradients on and nothing cast.
+
+    cuDNN's recurrent layers have not even a first one in eval mode.
+
+    Args:
+        module: the model.
+
+    Yields:
+        Nothing.
+    """
+    is_recurrent = any(isinstance(child, nn.RNNBase) for child in module.modules())
+    with ExitStack() as stack:
+        if is_recurrent:
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        stack.enter_context(torch.autocast(device_of(module).type, enabled=False))
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         yield
 
 
 @contextmanager
-def lent(module: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+def lent(
+    module: nn.Module,
+    weights: Mapping[str, Tensor] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Iterator[None]:
     """Let a module run on cloned buffers and, where given, on other weights.
 
     Each submodule is visited once, under however many names it is registered: what
@@ -83,13 +105,18 @@ def lent(module: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Iter
     Args:
         module: the model.
         weights: by name as in `named_parameters()`, taking the place of those.
+        dtype: what all other floating parameters and buffers are copied to; None leaves theirs.
 
     Yields:
         Nothing.
     """
     given = weights or {}
-    others = {id(p): given[name] for name, p in module.named_parameters() if name in given}
-    others |= {id(buffer): buffer.detach().clone() for buffer in module.buffers()}
+    others = {id(buffer): _copy(buffer, dtype) for buffer in module.buffers()}
+    for name, parameter in module.named_parameters():
+        if name in given:
+            others[id(parameter)] = given[name]
+        elif dtype is not None:
+            others[id(parameter)] = _copy(parameter, dtype)
     slots = [
         (tensors, name, tensor)
         for child in module.modules()
@@ -106,10 +133,44 @@ def lent(module: nn.Module, weights: Mapping[str, Tensor] | None = None) -> Iter
             tensors[name] = tensor  # type: ignore[assignment]
 
 
+def check_reach(output: Tensor) -> None:
+    """Refuse a graph whose gradients would silently be 0 where it is not followed.
+
+    Reentrant checkpointing keeps its weights out of the graph: a gradient that is asked for by name
+    does not see them, and is 0 where only the inputs lead into the checkpoint.
+
+    Args:
+        output: what is to be differentiated.
+
+    Raises:
+        SignalError: the graph has reentrant checkpoints.
+    """
+    todo, seen = [output.grad_fn], set[Any]()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        if type(node).__name__ == "CheckpointFunctionBackward":
+            msg = (
+                "Expected a graph with all weights in it, got reentrant checkpoints. "
+                "Try checkpoint(..., use_reentrant=False)."
+            )
+            raise SignalError(msg)
+        seen.add(node)
+        todo.extend(following for following, _ in node.next_functions)
+
+
 def device_of(module: nn.Module) -> torch.device:
     """Where the model's first parameter is; the CPU where it has none."""
     first = next(module.parameters(), None)
     return torch.device("cpu") if first is None else first.device
+
+
+def _copy(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """A tensor of its own, in another dtype where it is floating and one is given."""
+    if dtype is None or not tensor.is_floating_point():
+        return tensor.detach().clone()
+    return tensor.detach().to(dtype, copy=True)
 
 
 def _is_same(before: Any, after: Any) -> bool:

@@ -24,7 +24,7 @@ _NO_VALUES: Mapping[str, Mapping[str, object]] = {}
 
 
 class MonitorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How a run is watched: where records go and who judges."""
+    """How a run is watched: what is measured, where records go, and who judges."""
 
     directory: Annotated[str, msgspec.Meta(description="where journals are kept")] = ".grokwatch"
     sinks: Annotated[
@@ -38,6 +38,12 @@ class MonitorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Annotated[float, msgspec.Meta(gt=0, le=1)] | None,
         msgspec.Meta(description="largest share of training time to spend, or none for no limit"),
     ] = 0.01
+    signals: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="what the demo measures: cheap, standard, or full; none for what it needs"
+        ),
+    ] = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

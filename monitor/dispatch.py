@@ -22,8 +22,9 @@ from grokwatch.monitor.drain import Drained, drain
 from grokwatch.monitor.feeder import Feeder
 from grokwatch.monitor.journal import Journal
 from grokwatch.monitor.lock import close_in_child
+from grokwatch.monitor.protocols import Sink
 from grokwatch.monitor.recorder import Recorder
-from grokwatch.monitor.records import AnyRecord, Sink
+from grokwatch.monitor.records import AnyRecord
 
 __all__ = ["Dispatcher", "Drained", "Health", "drain"]
 

@@ -11,7 +11,7 @@ from grokwatch.monitor.feeder import BATCH
 from grokwatch.monitor.history import Tail
 from grokwatch.monitor.journal import RUNS, run_directory
 from grokwatch.monitor.lock import Lock, is_locked
-from grokwatch.monitor.records import Sink
+from grokwatch.monitor.protocols import Sink
 
 
 class Drained(msgspec.Struct, frozen=True):

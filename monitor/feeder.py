@@ -14,7 +14,8 @@ from grokwatch.monitor.backoff import Backoff
 from grokwatch.monitor.cursor import Cursor
 from grokwatch.monitor.history import Tail
 from grokwatch.monitor.journal import Journal
-from grokwatch.monitor.records import AnyRecord, Sink
+from grokwatch.monitor.protocols import Sink
+from grokwatch.monitor.records import AnyRecord
 
 BATCH = 500
 

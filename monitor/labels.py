@@ -26,7 +26,8 @@ from statistics import median
 
 import msgspec
 
-from grokwatch.monitor.records import Evaluation, Observation, Outcome, Phase
+from grokwatch.monitor.records import Evaluation, Observation, Outcome
+from grokwatch.monitor.vocabulary import Phase
 
 MEMORIZED = 0.99
 GENERALIZED = 0.95

@@ -4,6 +4,7 @@ All of it is optional. What is not given is looked for in the module, and every 
 once.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,38 +21,58 @@ ROLES: tuple[str, ...] = get_args(Role)
 Matrix: TypeAlias = "str | Callable[[Mapping[str, Tensor]], Tensor]"
 Loss: TypeAlias = "Callable[[nn.Module, Any], Tensor]"
 
-_GROUP = re.compile(r"(?P<kind>cyclic|bits):(?P<order>[0-9]{1,9})")
+Hidden: TypeAlias = str | Callable[..., Any]
+Attention: TypeAlias = Callable[..., Any]
+
+_GROUP = re.compile(r"(?P<kind>cyclic|bits|symmetric):(?P<size>[0-9]{1,9})")
+_SYMMETRIC_SIZES = range(3, 6)
 
 
 @dataclass(frozen=True)
 class Group:
-    """What tokens or input coordinates run over: `cyclic` of order p, or `bits` of length n."""
+    """What tokens or input coordinates run over.
 
-    kind: Literal["cyclic", "bits"]
-    order: int
+    Attributes:
+        kind: `cyclic` for p numbers that are added modulo p, `symmetric` for the permutations of n
+            things in lexicographic order, `bits` for n input coordinates.
+        size: p or n.
+    """
+
+    kind: Literal["cyclic", "bits", "symmetric"]
+    size: int
 
     @classmethod
     def parse(cls, text: str) -> "Group":
-        """Read `cyclic:67` or `bits:30`.
+        """Read `cyclic:67`, `bits:30` or `symmetric:5`.
 
         Raises:
             ProbeError: the text is no group this version knows.
 
         Example:
             >>> Group.parse("cyclic:67")
-            Group(kind='cyclic', order=67)
+            Group(kind='cyclic', size=67)
         """
         match = _GROUP.fullmatch(text)
-        if match is None or int(match["order"]) < 2:
+        group = cls(match["kind"], int(match["size"])) if match else None  # type: ignore[arg-type]
+        is_known = group is not None and (
+            group.size in _SYMMETRIC_SIZES if group.kind == "symmetric" else group.size >= 2
+        )
+        if group is None or not is_known:
             msg = (
-                f"Expected a group such as 'cyclic:67' or 'bits:30', got {text!r}. "
-                "Name the group whose elements index the token or input axis."
+                f"Expected a group such as 'cyclic:67', 'bits:30' or 'symmetric:3' to "
+                f"'symmetric:5', got {text!r}. "
+                "Try the group whose elements index the token or input axis."
             )
             raise ProbeError(msg)
-        return cls("cyclic" if match["kind"] == "cyclic" else "bits", int(match["order"]))
+        return group
+
+    @property
+    def order(self) -> int:
+        """How long the axis is: p, n, or n! permutations."""
+        return math.factorial(self.size) if self.kind == "symmetric" else self.size
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.order}"
+        return f"{self.kind}:{self.size}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +80,19 @@ class Probe:
     """What the monitor should know about a model that it cannot see by itself.
 
     Attributes:
-        group: `cyclic:p` when tokens are added modulo p, `bits:n` when inputs are n bits; None to
-            look for it.
+        group: `cyclic:p` when tokens are added modulo p, `symmetric:n` when they are permutations
+            of n things in lexicographic order, `bits:n` when inputs are n bits; None to look for
+            it.
         roles: role -> parameter name as in `named_parameters()`, or a function of all parameters by
             name, for an effective matrix such as embedding times hidden layer. The axis as long as
             the group's order is the token (or input) axis.
         axes: role -> its token or input axis, where both axes fit the group.
         loss: `loss(module, batch) -> scalar`, so that curvature can be evaluated again.
+        hidden: name of the submodule whose output is the hidden state to look at, or
+            `hidden(module, *inputs) -> (N, D)`, which must change nothing in the module; by default
+            what the last nn.Linear is given.
+        attention: `attention(module, *inputs) -> (N, heads, T, T)`, or such by layer; by default
+            what every nn.MultiheadAttention attends to.
         train_accuracy: name of a logged train accuracy, where the train probe cannot measure it.
         test_accuracy: name of the logged test or validation accuracy.
         test_loss: name of the logged test or validation loss.
@@ -80,6 +107,8 @@ class Probe:
     roles: "Mapping[Role, Matrix]" = field(default_factory=dict)
     axes: "Mapping[Role, int]" = field(default_factory=dict)
     loss: "Loss | None" = None
+    hidden: Hidden | None = None
+    attention: Attention | None = None
     train_accuracy: str | None = None
     test_accuracy: str | None = None
     test_loss: str | None = None

@@ -19,7 +19,8 @@ from grokwatch.monitor.backoff import Backoff
 from grokwatch.monitor.errors import JournalError, WireError
 from grokwatch.monitor.feeder import Pause
 from grokwatch.monitor.journal import Journal
-from grokwatch.monitor.records import AnyRecord, Sink
+from grokwatch.monitor.protocols import Sink
+from grokwatch.monitor.records import AnyRecord
 from grokwatch.monitor.wire import encode
 
 _BATCH = 256

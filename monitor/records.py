@@ -1,4 +1,4 @@
-"""The nouns: every fact grokwatch keeps, and the protocols of those who make and take them.
+"""The nouns: every fact grokwatch keeps.
 
 Records are frozen and tagged; the same types are the journal's (MessagePack) and the HTTP API's
 (JSON). An `Observation` carries train-side values only. Test metrics travel as `Evaluation`, which
@@ -7,112 +7,17 @@ no train-side predictor accepts, so leakage is a type error (ADR-0003).
 This file imports neither torch nor numpy: the judging half of grokwatch runs without them.
 """
 
-import enum
 import hashlib
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Phase, RunStatus, Severity, Stage
+
 HyperParameter: TypeAlias = bool | int | float | str | None
 
-
-class Stage(enum.Enum):
-    """Where in time a run is (after Nanda et al. 2023). May go backwards.
-
-    The value is what is stored; `sentence` is what a person reads.
-    """
-
-    FITTING = "fitting"
-    PLATEAU = "plateau"
-    CIRCUIT_FORMATION = "circuit_formation"
-    CLEANUP = "cleanup"
-    GENERALIZED = "generalized"
-
-    @property
-    def sentence(self) -> str:
-        """What this stage means, for a person."""
-        return _STAGE_SENTENCES[self]
-
-
-_STAGE_SENTENCES = {
-    Stage.FITTING: "still fitting the training data",
-    Stage.PLATEAU: "memorised; no sign of structure yet",
-    Stage.CIRCUIT_FORMATION: "memorised; structure is forming in the weights",
-    Stage.CLEANUP: "structure dominates; the memorising weights are being removed",
-    Stage.GENERALIZED: "generalised, as its evaluations show",
-}
-
-
-class Phase(enum.Enum):
-    """What kind of run it was, by accuracy within the steps trained (after Liu et al. 2022)."""
-
-    COMPREHENSION = "comprehension"
-    GROKKING = "grokking"
-    MEMORIZATION = "memorization"
-    PARTIAL = "partial"
-    CONFUSION = "confusion"
-
-    @property
-    def sentence(self) -> str:
-        """What this phase means, for a person."""
-        return _PHASE_SENTENCES[self]
-
-
-_PHASE_SENTENCES = {
-    Phase.COMPREHENSION: "generalised about when it memorised",
-    Phase.GROKKING: "generalised long after it memorised",
-    Phase.MEMORIZATION: "memorised and did not generalise within the steps trained",
-    Phase.PARTIAL: "memorised and generalised in part within the steps trained",
-    Phase.CONFUSION: "did not even memorise within the steps trained",
-}
-
-
-class AlertCode(enum.Enum):
-    """Stable codes of what an alert can say."""
-
-    LIKELY_GROKKING = "GRK001"
-    WILL_NOT_GROK = "GRK002"
-    COLLAPSE = "GRK003"
-    NUMERICALLY_STUCK = "GRK004"
-
-    @property
-    def sentence(self) -> str:
-        """What this code means, for a person."""
-        return _CODE_SENTENCES[self]
-
-
-_CODE_SENTENCES = {
-    AlertCode.LIKELY_GROKKING: "likely to generalise if training goes on",
-    AlertCode.WILL_NOT_GROK: "unlikely to generalise within the budget",
-    AlertCode.COLLAPSE: "generalisation is collapsing",
-    AlertCode.NUMERICALLY_STUCK: "learning has stalled for numerical reasons",
-}
-
-
-class Severity(enum.Enum):
-    """How loudly an alert speaks, from quiet to loud."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-
-class AlertState(enum.Enum):
-    """The life of an alert: FIRING, then one of the other three."""
-
-    FIRING = "firing"
-    CONFIRMED = "confirmed"
-    EXPIRED = "expired"
-    CLEARED = "cleared"
-
-
-class RunStatus(enum.Enum):
-    """How an attempt ended."""
-
-    FINISHED = "finished"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+TRAIN_SIDE = "train"
+"""Access class of what is read off the model in training and its train data alone."""
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -120,11 +25,26 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class SignalInfo(_Part, frozen=True, kw_only=True):
-    """A signal as the torch-free half knows it: what one key of `Observation.values` means."""
+    """A signal as the torch-free half knows it: what one key of `Observation.values` means.
+
+    `access` says what the signal sees: `train`, `unlabelled`, `solution` or `held-out`. A predictor
+    of the train side is shown values of `train` only (ADR-0011).
+    """
 
     name: str
     unit: str
     summary: str
+    access: str = TRAIN_SIDE
+
+
+def signal_of(key: str) -> str:
+    """Name of the signal that a key `name[.part][@role]` of `Observation.values` belongs to.
+
+    Example:
+        >>> signal_of("fourier_entropy.excess@embedding")
+        'fourier_entropy'
+    """
+    return key.partition("@")[0].partition(".")[0]
 
 
 class SkippedSignal(_Part, frozen=True, kw_only=True):
@@ -304,65 +224,3 @@ def alert_id(run_id: str, code: AlertCode, episode: int) -> str:
     """
     text = f"{run_id}|{code.value}|{episode}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-class Predictor(Protocol):
-    """Judges a run from train-side observations alone, one at a time.
-
-    Pure in its input: the same observations give the same assessments, bit for bit, also across
-    `state` and `restore`. A missing signal must not crash it.
-    """
-
-    def update(self, observation: Observation, /) -> Assessment:
-        """Take the next observation and judge."""
-        ...
-
-    def state(self) -> bytes:
-        """Everything it remembers, as bytes without pickled classes."""
-        ...
-
-    def restore(self, state: bytes, /) -> None:
-        """Continue from `state()`."""
-        ...
-
-
-class HeldOutPredictor(Protocol):
-    """Judges with test metrics in view: the upper-bound baselines, and products labelled so."""
-
-    def update(self, record: Observation | Evaluation, /) -> Assessment:
-        """Take the next observation or evaluation and judge."""
-        ...
-
-    def state(self) -> bytes:
-        """Everything it remembers, as bytes without pickled classes."""
-        ...
-
-    def restore(self, state: bytes, /) -> None:
-        """Continue from `state()`."""
-        ...
-
-
-class Sink(Protocol):
-    """Takes records to where people look. Fed from the journal, in order, at least once.
-
-    `write` either takes all records or raises `SinkError`; the same records may then come again.
-    `live` sinks show the present only: they are not caught up later from the journal.
-    """
-
-    live: bool
-
-    def write(self, records: Sequence[AnyRecord], /) -> None:
-        """Take records, or raise `SinkError`."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections."""
-        ...
-
-
-class AlertHook(Protocol):
-    """Carries one alert to people or programs; raises `HookError` where it could not."""
-
-    def fire(self, alert: Alert, /) -> None:
-        """Deliver the alert, or raise `HookError`."""
-        ...

@@ -61,7 +61,7 @@ class Roles:
     guesses: tuple[str, ...] = ()
 
     def has(self, kind: str) -> bool:
-        """Whether some view runs over a group of this kind (`cyclic` or `bits`)."""
+        """Whether some view runs over a group of this kind (`cyclic`, `symmetric` or `bits`)."""
         if self.group is None or self.group.kind != kind:
             return False
         return any(view.axis is not None for view in self.views.values())
@@ -201,7 +201,7 @@ class _Finder:
         if group is None:
             return View(source)
         axis = self._axis(role, source, group)
-        is_expected = role == ("embedding" if group.kind == "cyclic" else "input")
+        is_expected = role == ("input" if group.kind == "bits" else "embedding")
         if axis is None and is_expected and role in self._probe.roles:
             raise ProbeError(self._misfit(f"role {role!r}", group))
         if axis is None or (group.kind == "bits" and role != "input"):
@@ -263,6 +263,7 @@ def _owners(module: nn.Module) -> Iterator[tuple[str, type[nn.Module]]]:
     for child in module.modules():
         for kind in (nn.Embedding, nn.Linear):
             if isinstance(child, kind):
-                name = names.pop(id(child.weight), None)
+                # a parametrized `.weight` is computed anew, and may write into buffers
+                name = names.pop(id(child._parameters.get("weight")), None)
                 if name is not None:
                     yield name, kind

@@ -4,7 +4,8 @@ Schedules decide nothing about cost; `monitor.budget` thins what they ask for.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from grokwatch.monitor.errors import ConfigurationError
@@ -34,7 +35,7 @@ def every(steps: int) -> Schedule:
         [3, 6]
     """
     _check(steps, "steps between observations")
-    return lambda step: step > 0 and step % steps == 0
+    return partial(_is_multiple, steps)
 
 
 def log_spaced(per_decade: int = PER_DECADE) -> Schedule:
@@ -73,11 +74,7 @@ def either(*schedules: Schedule) -> Schedule:
         >>> [step for step in range(9) if either(every(4), every(3))(step)]
         [3, 4, 6, 8]
     """
-    match schedules:
-        case (first, second):
-            return lambda step: first(step) or second(step)
-        case _:
-            return lambda step: any(schedule(step) for schedule in schedules)
+    return partial(_is_asked_by, schedules)
 
 
 def default(budget_steps: int | None) -> Schedule:
@@ -98,6 +95,16 @@ def default(budget_steps: int | None) -> Schedule:
     if budget_steps is None or budget_steps < 1:
         return grid
     return either(grid, every(math.ceil(budget_steps / SHARES)))
+
+
+def _is_multiple(steps: int, step: int) -> bool:
+    """Whether a step is a multiple of `steps`."""
+    return step > 0 and step % steps == 0
+
+
+def _is_asked_by(schedules: Sequence[Schedule], step: int) -> bool:
+    """Whether one of the schedules asks for a step."""
+    return any(schedule(step) for schedule in schedules)
 
 
 def _check(number: int, noun: str) -> None:

@@ -8,23 +8,19 @@ observation says so.
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from grokwatch.monitor.budget import OBSERVATION, Budget
 from grokwatch.monitor.bystander import device_of, same_random_numbers
-from grokwatch.monitor.curvature import REMEDY as LOSS_REMEDY
-from grokwatch.monitor.curvature import Curvature
 from grokwatch.monitor.errors import SignalError
 from grokwatch.monitor.loss_ring import LossRing
-from grokwatch.monitor.records import Observation, SignalInfo, SkippedSignal
-from grokwatch.monitor.roles import Roles
-from grokwatch.monitor.snapshot import Cost, Need, Signal, Snapshot
+from grokwatch.monitor.records import Observation, SignalInfo
+from grokwatch.monitor.snapshot import Cost, Signal, Snapshot
+from grokwatch.monitor.sources import Sources
 from grokwatch.monitor.tensor_memory import dump, load
-from grokwatch.monitor.train_probe import TrainProbe
-from grokwatch.monitor.update_window import MAX_COPIED, UpdateWindow
+from grokwatch.monitor.train_probe import ProbeReading
 
 MAX_FAILURES = 3
 OVERHEAD = SignalInfo(
@@ -33,50 +29,8 @@ OVERHEAD = SignalInfo(
 
 _ACCURACY = "train_accuracy"
 _LOSS = "train_loss"
-_REMEDIES = {
-    Need.GRADIENTS: "train with gradients in .grad",
-    Need.UPDATE: f"at most {MAX_COPIED:,} trainable parameters",
-    Need.LOSSES: "returning the loss from training_step",
-    Need.LOGITS: "batches of (inputs, class indices), and a forward that returns logits",
-    Need.HVP: LOSS_REMEDY,
-    Need.TOKENS: "Probe(group='cyclic:67', roles={'embedding': 'embed.weight'})",
-    Need.INPUTS: "Probe(group='bits:30', roles={'input': 'layers.0.weight'})",
-}
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """What one run lets the tracker read.
-
-    Attributes:
-        module: the model in training.
-        roles: which of its weights are what.
-        window: gradients around the observed updates.
-        probe: fixed train examples, or None.
-        curvature: the loss once more, or None.
-        has_losses: whether the trainer tells the loss of each step.
-    """
-
-    module: nn.Module
-    roles: Roles
-    window: UpdateWindow
-    probe: TrainProbe | None = None
-    curvature: Curvature | None = None
-    has_losses: bool = True
-
-    def give(self, need: Need) -> bool:
-        """Whether this run can meet a need at all."""
-        return {
-            Need.GRADIENTS: True,
-            Need.UPDATE: self.window.keeps_pairs,
-            Need.LOSSES: self.has_losses,
-            Need.LOGITS: self.probe is not None,
-            Need.HVP: self.curvature is not None,
-            Need.TOKENS: self.roles.has("cyclic"),
-            Need.INPUTS: self.roles.has("bits"),
-        }[need]
 
 
 class Tracker:
@@ -102,13 +56,12 @@ class Tracker:
         self._budget = budget
         self._losses = losses
         self._device = device_of(sources.module)
-        self._parameters = list(sources.module.named_parameters())
         self._vectors: dict[str, Tensor] = {}
         self._last_steps: dict[str, int] = {}
         self._in_a_row: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.disabled: dict[str, str] = {}
-        self.skipped = tuple(s for signal in signals if (s := self._skip(signal)) is not None)
+        self.skipped = tuple(s for signal in signals if (s := sources.skip(signal)) is not None)
         names = {skip.name for skip in self.skipped}
         self.signals = tuple(signal for signal in signals if signal.name not in names)
         budget.enroll(signal.name for signal in self.signals if signal.cost is not Cost.CHEAP)
@@ -188,46 +141,25 @@ class Tracker:
 
     def _snapshot(self, step: int, readings: dict[str, Tensor], errors: dict[str, str]) -> Snapshot:
         """Gather what signals may read, and the two readings that every observation has."""
-        weights = {name: parameter.detach() for name, parameter in self._parameters}
-        matrices, indexed = self._sources.roles.read(weights)
-        is_cyclic = self._sources.roles.has("cyclic")
         losses = self._losses.read() if len(self._losses) else None
         if losses is not None:
             readings[_LOSS] = losses[-1]
-        logits, targets = self._probe(readings, errors)
-        window, curvature = self._sources.window, self._sources.curvature
-        return Snapshot(
-            step=step,
-            weights={n: weights[n] for n, p in self._parameters if p.requires_grad},
-            tokens=indexed if is_cyclic else {},
-            inputs={} if is_cyclic else indexed,
-            matrices=matrices,
-            gradients=window.gradients,
-            previous_gradients=window.previous_gradients,
-            update=window.update,
-            losses=losses,
-            logits=logits,
-            targets=targets,
-            hvp=None if curvature is None else curvature.product,
-            memory=self._vectors,
-        )
+        reading = self._probe(errors)
+        if reading is not None:
+            readings[_ACCURACY] = reading.accuracy
+        return self._sources.snapshot(step, losses, reading, self._vectors)
 
-    def _probe(
-        self, readings: dict[str, Tensor], errors: dict[str, str]
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def _probe(self, errors: dict[str, str]) -> ProbeReading | None:
         """Run the train probe."""
         if self._sources.probe is None or _ACCURACY in self.disabled:
-            return None, None
+            return None
         try:
             reading = self._sources.probe.read()
         except Exception as error:
             self._fail(_ACCURACY, error, errors)
-            return None, None
+            return None
         self._in_a_row[_ACCURACY] = 0
-        if reading is None:
-            return None, None
-        readings[_ACCURACY] = reading.accuracy
-        return reading.logits, reading.targets
+        return reading
 
     def _is_due(self, signal: Signal, snapshot: Snapshot, *, is_cheap: bool) -> bool:
         """Whether a signal can be read now and may be."""
@@ -285,15 +217,6 @@ class Tracker:
         """Wait for the device, so that nobody pays for another's work."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-
-    def _skip(self, signal: Signal) -> SkippedSignal | None:
-        """Say why a signal cannot be read in this run, if it cannot."""
-        for need in sorted(signal.needs, key=lambda need: need.name):
-            if not self._sources.give(need):
-                return SkippedSignal(
-                    name=signal.name, reason=f"needs {need.value}", remedy=_REMEDIES[need]
-                )
-        return None
 
 
 def _scalar(key: str, value: Tensor) -> Tensor:

@@ -5,16 +5,21 @@ that change; memorization needs better. A resumed run takes its probe from the f
 resume.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from grokwatch.monitor.batch import Batch, classified, num_examples, split, take
+from grokwatch.monitor.batch import Batch, classified, copied, num_examples, split, take
 from grokwatch.monitor.bystander import lent, undisturbed
 
 MAX_EXAMPLES = 1_024
 MAX_FULL_BATCH = 4_096
+MOST_LOGITS = 1 << 24
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,16 @@ class TrainProbe:
         whole = pair is not None and num_examples(pair) is not None
         self._pair = split(take((*pair[0], pair[1]), self._size)) if pair and whole else None
 
+    @property
+    def examples(self) -> tuple[tuple[Tensor, ...], Tensor] | None:
+        """Inputs and targets; None where the batch was no such pair."""
+        return self._pair
+
     def read(self) -> ProbeReading | None:
         """Run the model on the probe, leaving no trace.
+
+        Where that gives more than 2^24 logits, as in a language model, of which signals make
+        several copies in float64, fewer examples are kept.
 
         Returns:
             The reading, or None where the model is no classifier of (inputs, targets).
@@ -60,23 +73,45 @@ class TrainProbe:
         if self._pair is None:
             return None
         inputs, targets = self._pair
-        try:
-            with undisturbed(self._module), lent(self._module), torch.no_grad():
-                output = self._module(*inputs)
-        except torch.OutOfMemoryError:
-            self._shrink()
-            raise
+        output = self.watch(lambda: self._module(*copied(inputs)))
         pair = classified(output, targets)
         if pair is None:
             return None
         logits, classes = pair
+        if logits.numel() > MOST_LOGITS and len(targets) > 1:
+            self._keep(len(targets) * MOST_LOGITS // logits.numel())
+            return self.read()
         accuracy = (logits.argmax(dim=-1) == classes).double().mean()
         return ProbeReading(logits, classes, accuracy)
+
+    def watch(self, look: Callable[[], T]) -> T:
+        """Run something that runs the model, in eval mode and without gradients or a trace.
+
+        Args:
+            look: what to run.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            torch.OutOfMemoryError: the probe did not fit; the next one is half as large.
+        """
+        try:
+            with undisturbed(self._module), lent(self._module), torch.no_grad():
+                return look()
+        except torch.OutOfMemoryError:
+            self._shrink()
+            raise
 
     def _shrink(self) -> None:
         """Halve the probe and give unused memory back."""
         if self._pair is not None:
-            self._size = max(1, min(self._size, self._pair[1].shape[0]) // 2)
-            self._pair = split(take((*self._pair[0], self._pair[1]), self._size))
+            self._keep(min(self._size, self._pair[1].shape[0]) // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def _keep(self, count: int) -> None:
+        """Keep some of the examples, spread evenly, at least one."""
+        if self._pair is not None:
+            self._size = max(1, count)
+            self._pair = split(take((*self._pair[0], self._pair[1]), self._size))

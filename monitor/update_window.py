@@ -7,6 +7,7 @@ after the step, and no pair is kept.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +25,22 @@ class UpdateWindow:
 
     def __init__(self, module: nn.Module, *, is_clipped: bool = False) -> None:
         self._parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
-        num_parameters = sum(parameter.numel() for parameter in self._parameters.values())
-        self.keeps_pairs = num_parameters <= MAX_COPIED
-        self._copies = self.keeps_pairs or is_clipped
+        self._is_clipped = is_clipped
         self._last: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
         self._step: int | None = None
         self._gradients: dict[str, Tensor] | None = None
         self._update: dict[str, Tensor] | None = None
         self._previous: dict[str, Tensor] | None = None
+
+    @cached_property
+    def keeps_pairs(self) -> bool:
+        """Whether two neighboring updates are copied; lazy parameters have no size at first."""
+        return sum(parameter.numel() for parameter in self._parameters.values()) <= MAX_COPIED
+
+    @property
+    def _copies(self) -> bool:
+        """Whether gradients are copied at all."""
+        return self.keeps_pairs or self._is_clipped
 
     def before_update(self, step: int, *, is_observed: bool, is_next_observed: bool) -> None:
         """Copy what an update is about to use, called between backward and the optimizer's step.
@@ -55,6 +64,7 @@ class UpdateWindow:
                 self._update = {
                     name: self._parameters[name].detach() - weight
                     for name, weight in weights.items()
+                    if self._parameters[name].requires_grad  # it may have been frozen since
                 }
         if is_next_observed and self.keeps_pairs:
             self._last = gradients, _clones(self._parameters)

@@ -1,23 +1,29 @@
 """The watcher: one run, from observation to assessment to alert; and `replay`, the same afterwards.
 
 It returns what it concluded and keeps no record; whoever feeds it journals the observation first.
-Errors of a predictor pass through it: isolating them is the caller's part.
+It shows the predictor the values of those signals only that the run's start lists as seeing nothing
+but the train side (ADR-0011). Errors of a predictor pass through it: isolating them is the caller's
+part.
 """
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from grokwatch.monitor.alerts import AlertPolicy
 from grokwatch.monitor.predictors import load
+from grokwatch.monitor.protocols import Predictor
 from grokwatch.monitor.records import (
+    TRAIN_SIDE,
     Alert,
     AnyRecord,
     Evaluation,
     Observation,
-    Predictor,
     RunStarted,
-    Stage,
+    signal_of,
 )
 from grokwatch.monitor.state import Memory, pack, unpack
+from grokwatch.monitor.vocabulary import Stage
 
 
 class WatcherMemory(Memory):
@@ -51,11 +57,21 @@ class Watcher:
         self._predictor = predictor
         self._policy = policy
         self._stage = Stage.FITTING
+        self._shown: frozenset[str] = frozenset()
+        self.start(run)
 
     @property
     def stage(self) -> Stage:
         """The run's status: GENERALIZED where evaluations say so, else the predictor's stage."""
         return Stage.GENERALIZED if self._policy.is_generalized else self._stage
+
+    def start(self, run: RunStarted) -> None:
+        """Learn which signals the predictor may see; another attempt may measure others.
+
+        Args:
+            run: as the attempt started.
+        """
+        self._shown = frozenset(info.name for info in run.signals if info.access == TRAIN_SIDE)
 
     def consume(self, observation: Observation) -> tuple[AnyRecord, ...]:
         """Judge an observation.
@@ -66,7 +82,7 @@ class Watcher:
         Returns:
             The assessment, and the alert whose state it changed, if any. Not the observation.
         """
-        assessment = self._predictor.update(observation)
+        assessment = self._predictor.update(self._train_side(observation))
         self._stage = assessment.stage
         alert = self._policy.step(assessment, observation.time)
         return (assessment,) if alert is None else (assessment, alert)
@@ -108,13 +124,20 @@ class Watcher:
         self._policy.restore(memory.policy)
         self._stage = memory.stage
 
+    def _train_side(self, observation: Observation) -> Observation:
+        """The observation without values that its predictor must not see."""
+        values = observation.values
+        shown = {key: values[key] for key in values if signal_of(key) in self._shown}
+        return observation if len(shown) == len(values) else replace(observation, values=shown)
+
 
 def replay(records: Iterable[AnyRecord], *, predictor: str) -> Iterator[AnyRecord]:
     """Judge past runs again, on the code path of live ones.
 
     Args:
         records: of one run or several, each run's in order. Their own assessments and alerts are
-            not read. Where a run lacks its start, the predictor knows its name alone.
+            not read. Where a run lacks its start, the predictor knows its name alone, and sees no
+            signals.
         predictor: target of the predictor, made afresh for each run.
 
     Yields:
@@ -126,7 +149,9 @@ def replay(records: Iterable[AnyRecord], *, predictor: str) -> Iterator[AnyRecor
             nameless = RunStarted(run_id=record.run_id, time=0.0)
             run = record if isinstance(record, RunStarted) else nameless
             watchers[run.run_id] = Watcher(run, load(predictor, run), AlertPolicy())
-        if isinstance(record, Observation):
+        if isinstance(record, RunStarted):
+            watchers[record.run_id].start(record)
+        elif isinstance(record, Observation):
             yield from watchers[record.run_id].consume(record)
         elif isinstance(record, Evaluation):
             yield from watchers[record.run_id].confirm(record)

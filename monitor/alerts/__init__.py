@@ -12,7 +12,9 @@ from importlib import import_module
 
 from grokwatch.monitor.alerts._policy import AlertPolicy
 from grokwatch.monitor.errors import ConfigurationError, HookError, SinkError
-from grokwatch.monitor.records import Alert, AlertHook, AlertState, AnyRecord, Severity
+from grokwatch.monitor.protocols import AlertHook
+from grokwatch.monitor.records import Alert, AnyRecord
+from grokwatch.monitor.vocabulary import AlertState, Severity
 
 __all__ = ["AlertPolicy", "HookSink", "connect"]
 

@@ -3,8 +3,8 @@
 import msgspec
 
 from grokwatch.monitor.labels import Hold
-from grokwatch.monitor.records import AlertState
 from grokwatch.monitor.state import Memory
+from grokwatch.monitor.vocabulary import AlertState
 
 _MAX_EPISODES = 16
 _MAX_ANNOUNCED = 64

@@ -7,17 +7,9 @@ confirmed, expired or cleared (or the run ends first), which gives the live prec
 from grokwatch.monitor.alerts._episodes import Episode, PolicyMemory
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.labels import COLLAPSE, GENERALIZED
-from grokwatch.monitor.records import (
-    Alert,
-    AlertCode,
-    AlertState,
-    Assessment,
-    Evaluation,
-    Severity,
-    Stage,
-    alert_id,
-)
+from grokwatch.monitor.records import Alert, Assessment, Evaluation, alert_id
 from grokwatch.monitor.state import pack, unpack
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 _CODE = AlertCode.LIKELY_GROKKING
 _LAST_STEP = 2**63 - 1

@@ -7,7 +7,8 @@ import logging
 import re
 
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.records import Alert, Severity
+from grokwatch.monitor.records import Alert
+from grokwatch.monitor.vocabulary import Severity
 
 _LEVELS = {
     Severity.INFO: logging.INFO,

@@ -23,7 +23,7 @@ def demo(
     """Train, watch, tell; lines are shown as they come.
 
     Args:
-        section: where records go and who judges.
+        section: what is measured, where records go, and who judges.
         task: name of a recipe, `addition` or `parity`.
         random_labels: shuffle the answers, so that there is nothing to warn of.
         seed: of data and weights; the recipe's own by default.
@@ -35,13 +35,14 @@ def demo(
         What the run showed; `holds` is always True, for a silence can be right.
 
     Raises:
-        ConfigurationError: no such task, or a target that cannot be used.
+        ConfigurationError: no such task or preset, or a target that cannot be used.
     """
     watching = job.Watching(
         directory=section.directory,
         sinks=[config.resolve(target) for target in section.sinks],
         hooks=[config.resolve(target) for target in section.hooks if target != _SAID_ANYWAY],
         predictor=section.predictor,
+        signals=section.signals or job.Watching.signals,
     )
     found = job.demo(
         task=task,

@@ -9,7 +9,7 @@ from grokwatch.monitor.commands import Report, number, table
 from grokwatch.monitor.commands.journals import choose
 from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.dispatch import drain
-from grokwatch.monitor.records import Sink
+from grokwatch.monitor.protocols import Sink
 
 _COLUMNS = ("run", "target", "records", "result")
 _HOOK = "hook"

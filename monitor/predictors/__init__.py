@@ -12,7 +12,8 @@ import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.labels import MEMORIZED, Hold
-from grokwatch.monitor.records import Chance, Observation, Predictor, RunStarted
+from grokwatch.monitor.protocols import Predictor
+from grokwatch.monitor.records import Chance, Observation, RunStarted
 
 FOREVER = 2**63 - 1
 """Largest number of steps a record can carry."""

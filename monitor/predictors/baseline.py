@@ -11,8 +11,9 @@ import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors import Memorization, chance
-from grokwatch.monitor.records import Assessment, Chance, Observation, RunStarted, Stage
+from grokwatch.monitor.records import Assessment, Chance, Observation, RunStarted
 from grokwatch.monitor.state import Memory, pack, unpack
+from grokwatch.monitor.vocabulary import Stage
 
 _MULTIPLES = {"never": math.inf, "always": 0.0, "after_memorization": 10.0}
 

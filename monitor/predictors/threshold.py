@@ -16,15 +16,9 @@ import msgspec
 from grokwatch.monitor.errors import ConfigurationError, WireError
 from grokwatch.monitor.predictors import Memorization, chance
 from grokwatch.monitor.predictors._rise import Rise, RiseWindow, Sample
-from grokwatch.monitor.records import (
-    Assessment,
-    Chance,
-    Evidence,
-    Observation,
-    RunStarted,
-    Stage,
-)
+from grokwatch.monitor.records import Assessment, Chance, Evidence, Observation, RunStarted
 from grokwatch.monitor.state import Memory, pack, unpack
+from grokwatch.monitor.vocabulary import Stage
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

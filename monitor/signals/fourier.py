@@ -17,6 +17,7 @@ from torch import Tensor
 
 from grokwatch.monitor.signals.nulls import Components
 from grokwatch.monitor.signals.sparsity import (
+    DOMINANT_SHARE,
     ENTROPY,
     GINI,
     PARTICIPATION,
@@ -158,6 +159,13 @@ SIGNALS: tuple[Signal, ...] = (
         Cost.MODERATE,
         "Share of the five strongest frequencies in Fourier power; rises as circuits form.",
         "Nanda et al. 2023 (five key frequencies)",
+    ),
+    _signal(
+        "dominant_share",
+        DOMINANT_SHARE,
+        Cost.CHEAP,
+        "Share of the strongest frequency in Fourier power, mean over neurons; rises to 1.",
+        "Sivasankar 2026 (arXiv:2606.12966)",
     ),
     _signal(
         "fourier_entropy",

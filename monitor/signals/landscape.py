@@ -1,22 +1,18 @@
-"""The loss landscape where the weights are: slope, curvature along the update, sharpness.
+"""The loss landscape where the weights are: its height, and the curvature along the update.
 
-The first two cost no backward pass. Both see the batch of the moment: on mini-batches they are
-noisy, and the curvature is biased upward. Sharpness falls with the loss by itself, so read it
-relative to the loss.
+The curvature along the update costs no backward pass. It sees the batches of the moment: on
+mini-batches it is noisy and biased upward. All curvature falls with the loss by itself, so it is
+also read relative to the loss.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokwatch.monitor.signals.weights import parameter_norm
-from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
-
-NUM_PRODUCTS = 4
+from grokwatch.monitor.snapshot import Need, Readings, Signal, Snapshot
 
 
 def update_curvature(
@@ -61,116 +57,55 @@ def update_curvature(
     return torch.where(length == 0, 0.0, change / length)
 
 
-class RitzPair(NamedTuple):
-    """An estimate of the top eigenpair.
+def per_loss(
+    value: Float[Tensor, "*models"], loss: Float[Tensor, "*models"]
+) -> Float[Tensor, "*models"]:
+    """A curvature relative to the loss that it is the curvature of.
 
-    Attributes:
-        value: `(*models,)` Ritz value, never above the top eigenvalue but for rounding.
-        residual: `(*models,)` length of H v - value v: an eigenvalue lies within this distance of
-            the value.
-        vector: `(*models, P)` Ritz vector v, of length 1.
-    """
-
-    value: Tensor
-    residual: Tensor
-    vector: Tensor
-
-
-def top_eigenvalue(
-    product: Callable[[Tensor], Tensor],
-    start: Float[Tensor, "*models P"],
-    num_products: int = NUM_PRODUCTS,
-) -> RitzPair:
-    """Greatest eigenvalue of a symmetric matrix by a few Lanczos steps from a start vector.
-
-    The top eigenpair of Q^T H Q, where Q is an orthonormal basis of span(v, H v, ..., H^(m-1) v).
-    Started from the vector found last time, a few steps follow a slowly turning eigenvector. Keeps
-    m + 1 vectors while it runs.
+    value / L; under cross-entropy, both fall to 0 together as the margins grow.
 
     Args:
-        product: multiplies H with `(*models, P)` vectors.
-        start: start vectors v, not zero.
-        num_products: m, how often `product` is called at most.
+        value: a curvature.
+        loss: L on the same examples.
 
     Returns:
-        The Ritz pair; NaN with the start vector where products are not finite.
+        The ratio, any sign, per squared weight; 0 where the loss is 0.
 
     Example:
-        >>> diagonal = torch.tensor([-7.0, 1.0, 5.0])
-        >>> top_eigenvalue(lambda v: diagonal * v, torch.ones(3)).value.round()
-        tensor(5., dtype=torch.float64)
+        >>> per_loss(torch.tensor([6.0, 0.0]), torch.tensor([0.5, 0.0]))
+        tensor([12.,  0.])
 
     Source:
-        Lanczos 1950; Parlett 1998 (the residual bound).
+        definition.
     """
-    basis = [torch.nn.functional.normalize(start, dim=-1)]
-    alphas, betas = [], []
-    for _ in range(min(num_products, start.shape[-1])):
-        image = product(basis[-1]).to(start.dtype)
-        alphas.append(torch.linalg.vecdot(image, basis[-1]))
-        image = _orthogonalize(_orthogonalize(image, basis), basis)
-        betas.append(torch.linalg.vector_norm(image, dim=-1))
-        basis.append(torch.where(betas[-1][..., None] > 0, image / betas[-1][..., None], 0.0))
-    values, vectors, finite = _top_of_tridiagonal(alphas, betas)
-    ritz = sum((q * y[..., None] for q, y in zip(basis, vectors, strict=False)), start * 0)
-    return RitzPair(
-        value=values,
-        residual=(betas[-1] * vectors[-1]).abs(),
-        vector=torch.where(finite[..., None], ritz, start),
-    )
+    return torch.where(loss == 0, value * 0, value / loss)
+
+
+def train_loss(snapshot: Snapshot) -> Float[Tensor, "..."]:
+    """The loss on the landscape's examples, once per snapshot.
+
+    Args:
+        snapshot: one that has a landscape.
+
+    Returns:
+        Shape `models`, float64.
+
+    Example:
+        >>> train_loss(Snapshot(step=1))
+        tensor(nan, dtype=torch.float64)
+
+    Source:
+        definition.
+    """
+    landscape = snapshot.landscape
+    if landscape is None:
+        return torch.full(snapshot.models, torch.nan, dtype=torch.float64)
+    return snapshot.once("landscape.loss", lambda: landscape.loss().double())
 
 
 def _flat(x: Tensor, models: tuple[int, ...]) -> Tensor:
     """One vector per model, at least float32."""
     return x.to(torch.promote_types(x.dtype, torch.float32)).reshape(*models, -1)
-
-
-def _orthogonalize(x: Tensor, basis: Sequence[Tensor]) -> Tensor:
-    """Take away from x what lies along the basis."""
-    for q in basis:
-        x = x - q * torch.linalg.vecdot(q, x)[..., None]
-    return x
-
-
-def _top_of_tridiagonal(
-    alphas: Sequence[Tensor], betas: Sequence[Tensor]
-) -> tuple[Tensor, list[Tensor], Tensor]:
-    """Top eigenvalue of a tridiagonal matrix, its vector by entry, and whether all was finite.
-
-    After an invariant subspace (beta 0) nothing is left to multiply; what follows is put below the
-    first entry, so that it is never the top.
-    """
-    first = alphas[0]
-    kept, alive = [first], torch.ones_like(first, dtype=torch.bool)
-    for alpha, beta in zip(alphas[1:], betas, strict=False):
-        alive = alive & (beta != 0)
-        kept.append(torch.where(alive, alpha, first - first.abs() - 1))
-    off = torch.stack([*betas[:-1], torch.zeros_like(first)], -1)[..., :-1].double()
-    matrix = torch.diag_embed(torch.stack(kept, -1).double())
-    matrix = matrix + torch.diag_embed(off, 1) + torch.diag_embed(off, -1)
-    finite = matrix.isfinite().all(-1).all(-1)
-    values, vectors = torch.linalg.eigh(torch.where(finite[..., None, None], matrix, 0.0))
-    top = torch.where(finite, values[..., -1], torch.nan)
-    return top, list(vectors[..., -1].to(first.dtype).unbind(-1)), finite
-
-
-def _start(snapshot: Snapshot) -> Tensor:
-    """Last observation's Ritz vector, or a fixed random vector, the same for each model."""
-    weights = list(snapshot.weights.values())
-    size = sum(math.prod(w.shape[len(snapshot.models) :]) for w in weights)
-    last = snapshot.memory.get("sharpness")
-    if last is not None and last.shape == (*snapshot.models, size):
-        return last
-    generator = torch.Generator(device="cpu").manual_seed(0)
-    fresh = torch.randn(size, generator=generator, device="cpu", dtype=torch.float32)
-    dtype = torch.promote_types(weights[0].dtype, torch.float32)
-    return fresh.to(weights[0].device, dtype).expand(*snapshot.models, size)
-
-
-def _read_gradient_norm(snapshot: Snapshot) -> Readings:
-    """Read the l2 norm of the gradient."""
-    gradients = snapshot.gradients or {}
-    return {"gradient_norm": parameter_norm(gradients.values(), models=snapshot.models)}
 
 
 def _read_update_curvature(snapshot: Snapshot) -> Readings:
@@ -181,23 +116,7 @@ def _read_update_curvature(snapshot: Snapshot) -> Readings:
     return {"update_curvature": curvature}
 
 
-def _read_sharpness(snapshot: Snapshot) -> Readings:
-    """Read the top Hessian eigenvalue, and remember its vector for the next time."""
-    assert snapshot.hvp is not None  # its need
-    pair = top_eigenvalue(snapshot.hvp, _start(snapshot))
-    snapshot.memory["sharpness"] = pair.vector
-    return {"sharpness": pair.value, "sharpness.residual": pair.residual}
-
-
 SIGNALS: tuple[Signal, ...] = (
-    Signal(
-        name="gradient_norm",
-        read=_read_gradient_norm,
-        needs=frozenset({Need.GRADIENTS}),
-        bounds=(0.0, math.inf),
-        summary="l2 norm of the gradient of the batch just trained on; falls at memorization.",
-        source="definition; before clipping",
-    ),
     Signal(
         name="update_curvature",
         read=_read_update_curvature,
@@ -205,14 +124,5 @@ SIGNALS: tuple[Signal, ...] = (
         bounds=(-math.inf, math.inf),
         summary="Curvature of the train loss along the update; biased upward on mini-batches.",
         source="Barzilai and Borwein 1988",
-    ),
-    Signal(
-        name="sharpness",
-        read=_read_sharpness,
-        needs=frozenset({Need.HVP}),
-        bounds=(-math.inf, math.inf),
-        cost=Cost.DEAR,
-        summary="Top eigenvalue of the train-loss Hessian, with residual; falls with the loss.",
-        source="Lanczos 1950; Cohen et al. 2021 (sharpness during training)",
     ),
 )

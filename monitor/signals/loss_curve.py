@@ -3,8 +3,8 @@
 All measures read the losses of the last 64 updates in float64, every update's, not those of sparse
 observations. Shape measures read log10 of the loss with its linear trend taken away; what is left
 of a straight line is rounding and counts as 0. A loss that is not finite makes every measure of its
-window NaN. Full-batch AdamW with weight decay hardly oscillates at all, and runs that never grok do
-oscillate: none of these is evidence by itself.
+window NaN. Runs that never grok oscillate too, on random labels more than others: none of these is
+evidence by itself.
 """
 
 import math
@@ -17,9 +17,11 @@ from torch import Tensor
 from grokwatch.monitor.errors import SignalError
 from grokwatch.monitor.signals.series import (
     detrend,
+    drawdown,
     hjorth,
     oscillation_energy,
     slope,
+    spectral_flatness,
     spike_count,
 )
 from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
@@ -94,6 +96,16 @@ def _read_oscillation_energy(snapshot: Snapshot) -> Readings:
     return {"oscillation_energy": oscillation_energy(_shape(snapshot))}
 
 
+def _read_flatness(snapshot: Snapshot) -> Readings:
+    """Read how evenly the window's variance is spread over frequencies."""
+    return {"loss_flatness": spectral_flatness(_shape(snapshot))}
+
+
+def _read_drawdown(snapshot: Snapshot) -> Readings:
+    """Read the deepest fall of the window."""
+    return {"loss_drawdown": drawdown(_shape(snapshot))}
+
+
 def _read_loss_spikes(snapshot: Snapshot) -> Readings:
     """Count the spikes of the window."""
     return {"loss_spikes": spike_count(_shape(snapshot))}
@@ -134,5 +146,23 @@ SIGNALS: tuple[Signal, ...] = (
         bounds=(0.0, WINDOW / 2),
         summary="Number of recent updates whose loss stands far above the rest; slingshots spike.",
         source="Thilak et al. 2022",
+    ),
+    Signal(
+        name="loss_drawdown",
+        cost=Cost.MODERATE,
+        read=_read_drawdown,
+        needs=frozenset({Need.LOSSES}),
+        bounds=(0.0, math.inf),
+        summary="Deepest fall of detrended log10 train loss, in decades; large after a spike.",
+        source="Magdon-Ismail et al. 2004 (the measure)",
+    ),
+    Signal(
+        name="loss_flatness",
+        cost=Cost.MODERATE,
+        read=_read_flatness,
+        needs=frozenset({Need.LOSSES}),
+        bounds=(0.0, 1.0),
+        summary="Spectral flatness of detrended log10 train loss; 0 for pure waves, .56 for noise.",
+        source="Gray and Markel 1974; Notsawo et al. 2023",
     ),
 )

@@ -7,6 +7,7 @@ Nothing here is fitted or sampled.
 """
 
 import functools
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -156,6 +157,62 @@ def top_null(components: Components, num_top: int) -> float:
         fewer = _add_counts(fewer, number, above)
     missing = (num_top - torch.arange(num_top))[:, None] * fewer
     return _integrate(num_top - missing.sum(0), roots) / components.total
+
+
+@functools.lru_cache
+def greatest_null(parameters: tuple[float, ...]) -> float:
+    """Expected greatest of shares that follow any Dirichlet law.
+
+    The integral over x of the chance that some gamma variable is above x, divided by A.
+
+    Args:
+        parameters: a_i of each component, half its degrees of freedom.
+
+    Returns:
+        The expectation, in [1/n, 1].
+
+    Example:
+        >>> round(greatest_null((1.0,) * 33), 4)  # (1 + 1/2 + ... + 1/33) / 33
+        0.1239
+
+    Source:
+        order statistics of independent gamma variables.
+    """
+    roots = _grid(max(parameters))
+    below = torch.ones_like(roots)
+    for shape in parameters:
+        below *= torch.special.gammainc(torch.full_like(roots, shape), roots.square())
+    return _integrate(1 - below, roots) / sum(parameters)
+
+
+@functools.lru_cache
+def density_gini_null(parameters: tuple[float, ...]) -> float:
+    """Expected Gini coefficient of energy per degree of freedom under any Dirichlet law.
+
+    sum_{i<j} w_i w_j E|X_i/a_i - X_j/a_j| with w_i = a_i / A and X_i gamma variables of shape a_i.
+
+    Args:
+        parameters: a_i of each component, half its degrees of freedom.
+
+    Returns:
+        The expectation, in [0, 1).
+
+    Example:
+        >>> round(density_gini_null((1.0,) * 33), 4)  # .5 (1 - 1/33)
+        0.4848
+
+    Source:
+        definition; Wilks 1962 (Dirichlet shares as ratios of gamma variables).
+    """
+    total = sum(parameters)
+    end = max((math.sqrt(shape) + 8) / math.sqrt(shape) for shape in parameters)
+    roots = torch.linspace(0, end, _GRID_POINTS + 1, dtype=torch.float64, device="cpu")
+    squares = roots.square()
+    above = [torch.special.gammaincc(torch.full_like(roots, a), squares * a) for a in parameters]
+    distances = torch.zeros_like(roots)
+    for (a, x), (b, y) in itertools.combinations(zip(parameters, above, strict=True), 2):
+        distances += a * b / total**2 * (x * (1 - y) + y * (1 - x))
+    return _integrate(distances, roots)
 
 
 def _add_counts(chances: Tensor, number: int, above: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Evenly spaced series of numbers: trend, Hjorth's parameters, low-frequency share, spikes.
+"""Evenly spaced series of numbers: trend, Hjorth's parameters, spectrum, falls and spikes.
 
 Pure functions over the last axis, one sample per step; `loss_curve` applies them to the train loss.
 Few samples and flat series give 0, a sample that is not finite gives NaN.
@@ -129,6 +129,53 @@ def oscillation_energy(x: Float[Tensor, "*models W"]) -> Float[Tensor, "*models"
     power = power_spectrum(x[..., None])[..., 0, :]
     num_low = math.floor(LOW_BAND * x.shape[-1] + 1e-9)
     return _ratio(power[..., :num_low].sum(-1), power.sum(-1))
+
+
+def spectral_flatness(x: Float[Tensor, "*models W"]) -> Float[Tensor, "*models"]:
+    """Spectral flatness: how evenly a series' variance is spread over frequencies.
+
+    Geometric over arithmetic mean of |X_f|^2 for all f > 0.
+
+    Args:
+        x: samples, one per step.
+
+    Returns:
+        In [0, 1]: 0 for pure waves and for a flat series, exp(-0.577) = .56 for long white noise,
+        1 for a single impulse.
+
+    Example:
+        >>> impulse = torch.zeros(9).index_fill(0, torch.tensor(3), 1.0)
+        >>> spectral_flatness(impulse).round(decimals=4)
+        tensor(1.)
+
+    Source:
+        Gray and Markel 1974; Notsawo et al. 2023.
+    """
+    if x.shape[-1] < 2:
+        return x.sum(-1) * 0
+    power = power_spectrum(x[..., None])[..., 0, :]
+    return _ratio(power.log().mean(-1).exp(), power.mean(-1)).clamp_max(1)
+
+
+def drawdown(x: Float[Tensor, "*models W"]) -> Float[Tensor, "*models"]:
+    """Maximum drawdown: the deepest fall from an earlier high.
+
+    max_i (max_{j <= i} x_j - x_i).
+
+    Args:
+        x: samples, one per step.
+
+    Returns:
+        At least 0, in the unit of x.
+
+    Example:
+        >>> drawdown(torch.tensor([1.0, 3.0, 2.0, 4.0, 0.0, 9.0]))
+        tensor(4.)
+
+    Source:
+        Magdon-Ismail et al. 2004.
+    """
+    return (x.cummax(-1).values - x).amax(-1)
 
 
 def spike_count(x: Float[Tensor, "*models W"]) -> Float[Tensor, "*models"]:

@@ -1,4 +1,4 @@
-"""How concentrated energy is over components: four measures, their nulls and excesses.
+"""How concentrated energy is over components: five measures, their nulls and excesses.
 
 The measures read shares of energy over the last axis and do not care what the components are:
 `fourier` reads frequencies, `coordinates` reads inputs. Energies of zero everywhere count as spread
@@ -119,6 +119,27 @@ def top_share(shares: Float[Tensor, "*models n"], num_top: int = TOP) -> Float[T
     return shares.topk(min(num_top, shares.shape[-1]), sorted=False).values.sum(-1)
 
 
+def dominant_share(shares: Float[Tensor, "*models n"]) -> Float[Tensor, "*models"]:
+    """Share of the greatest component in the energy of all.
+
+    max_i s_i.
+
+    Args:
+        shares: non-negative shares of n components, which sum to 1.
+
+    Returns:
+        1/n where energy is even, 1 where one component has it all; no unit.
+
+    Example:
+        >>> dominant_share(torch.tensor([0.6, 0.4, 0.0]))
+        tensor(0.6000)
+
+    Source:
+        Sivasankar 2026 (arXiv:2606.12966), the weight of a neuron's dominant frequency.
+    """
+    return shares.amax(-1)
+
+
 def entropy_of_shares(shares: Float[Tensor, "*models n"]) -> Float[Tensor, "*models"]:
     """Shannon entropy of the shares of energy, as a fraction of its maximum.
 
@@ -220,5 +241,8 @@ PARTICIPATION = Measure(
 )
 TOP_SHARE = Measure(
     of=top_share, null=partial(top_null, num_top=TOP), spike=_all, bounds=(-math.inf, 1.0)
+)
+DOMINANT_SHARE = Measure(
+    of=dominant_share, null=partial(top_null, num_top=1), spike=_all, bounds=(-2.0, 1.0)
 )
 ENTROPY = Measure(of=entropy_of_shares, null=entropy_null, spike=_none, bounds=(-1.0, 1.0))

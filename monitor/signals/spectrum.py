@@ -124,18 +124,41 @@ def stable_rank(shares: Float[Tensor, "*models r"]) -> Float[Tensor, "*models"]:
     return 1 / shares.amax(-1)
 
 
-def _shares(W: Tensor) -> Tensor:
+def squares_of_role(snapshot: Snapshot, role: str) -> Float[Tensor, "*models r"]:
+    """Squared singular values of one role's matrix, found once for each snapshot.
+
+    As `squared_singular_values`.
+
+    Args:
+        snapshot: what is read.
+        role: names one of its matrices.
+
+    Returns:
+        r squares of singular values, float64, ascending; read them, never write into them.
+
+    Example:
+        >>> squares_of_role(Snapshot(step=1, matrices={"input": 2 * torch.eye(2)}), "input")
+        tensor([4., 4.], dtype=torch.float64)
+
+    Source:
+        definition.
+    """
+    compute = partial(squared_singular_values, snapshot.matrices[role])
+    return snapshot.once(f"spectrum.squares@{role}", compute)
+
+
+def _shares(snapshot: Snapshot, role: str) -> Tensor:
     """Shares of the squared singular values in their sum."""
-    return energy_shares(squared_singular_values(W))
+    return energy_shares(squares_of_role(snapshot, role))
 
 
 def _read(snapshot: Snapshot, *, name: str, measure: Callable[[Tensor], Tensor]) -> Readings:
     """Read one measure for every role."""
     return {
         f"{name}@{role}": measure(
-            snapshot.once(f"spectrum.shares@{role}", partial(_shares, matrix))
+            snapshot.once(f"spectrum.shares@{role}", partial(_shares, snapshot, role))
         )
-        for role, matrix in snapshot.matrices.items()
+        for role in snapshot.matrices
     }
 
 

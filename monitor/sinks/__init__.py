@@ -14,7 +14,8 @@ from pathlib import Path
 
 from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.records import AnyRecord, Sink
+from grokwatch.monitor.protocols import Sink
+from grokwatch.monitor.records import AnyRecord
 
 
 def connect(target: str) -> Sink:

@@ -22,14 +22,10 @@ from typing import TYPE_CHECKING
 
 from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.errors import SinkError
-from grokwatch.monitor.records import (
-    AnyRecord,
-    RunEnded,
-    RunStarted,
-    RunStatus,
-)
+from grokwatch.monitor.records import AnyRecord, RunEnded, RunStarted
 from grokwatch.monitor.sinks.points import Batch, Point, chunks, clip, last_status
 from grokwatch.monitor.sinks.tracking_uri import Place
+from grokwatch.monitor.vocabulary import RunStatus
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

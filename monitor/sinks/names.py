@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grokwatch.monitor.records import SignalInfo
+from grokwatch.monitor.records import SignalInfo, signal_of
 
 _NOT_MLFLOW = re.compile(r"[^A-Za-z0-9_.\- ]")
 _NOT_PROMETHEUS = re.compile(r"[^A-Za-z0-9]+")
@@ -216,7 +216,7 @@ def summary_of(key: str, signals: Sequence[SignalInfo]) -> str:
     """
     name = key.partition("@")[0]
     summaries = {signal.name: signal.summary for signal in signals}
-    for candidate in (key, name, name.partition(".")[0]):
+    for candidate in (key, name, signal_of(key)):
         if summaries.get(candidate):
             return "".join(c if _is_plain(c) else " " for c in summaries[candidate])
     return f"Signal {_word(key)}."

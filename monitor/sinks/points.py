@@ -17,10 +17,9 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Stage,
 )
 from grokwatch.monitor.sinks.names import mlflow_key
+from grokwatch.monitor.vocabulary import RunStatus, Stage
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from grokwatch.monitor.records import (
     Alert,
-    AlertState,
     AnyRecord,
     Assessment,
     Evaluation,
@@ -22,6 +21,7 @@ from grokwatch.monitor.records import (
 )
 from grokwatch.monitor.sinks.names import METRICS, Metric, prometheus_name, summary_of, unit_of
 from grokwatch.monitor.sinks.points import stage_number
+from grokwatch.monitor.vocabulary import AlertState
 
 _METRICS: Mapping[str, Metric] = {metric.prometheus: metric for metric in METRICS}
 

@@ -8,17 +8,9 @@ import pytest
 
 import grokwatch.monitor.alerts as package
 from grokwatch.monitor.alerts import HookSink, connect
-from grokwatch.monitor.records import (
-    Alert,
-    AlertCode,
-    AlertHook,
-    AlertState,
-    Assessment,
-    Chance,
-    Severity,
-    Stage,
-    alert_id,
-)
+from grokwatch.monitor.protocols import AlertHook
+from grokwatch.monitor.records import Alert, Assessment, Chance, alert_id
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 ALERT = Alert(
     run_id="a",

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 import grokwatch.monitor.predictors as package
 from grokwatch.monitor.errors import SchemaError, WireError
 from grokwatch.monitor.predictors import load
-from grokwatch.monitor.records import Assessment, Observation, Predictor, RunStarted, Stage
+from grokwatch.monitor.protocols import Predictor
+from grokwatch.monitor.records import Assessment, Observation, RunStarted
+from grokwatch.monitor.vocabulary import Stage
 
 KEYS = (
     "inverse_participation_ratio.excess@input",

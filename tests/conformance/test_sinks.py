@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from grokwatch.monitor.errors import SinkError
+from grokwatch.monitor.protocols import Sink
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Chance,
@@ -22,12 +21,8 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Severity,
     SignalInfo,
-    Sink,
     SkippedSignal,
-    Stage,
     WeightFrame,
     alert_id,
 )
@@ -36,6 +31,7 @@ from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.mlflow import MlflowSink
 from grokwatch.monitor.sinks.prometheus import PrometheusSink
 from grokwatch.monitor.sinks.tracking_uri import Place
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
 TIME = 1_800_000_000.0
 

@@ -33,11 +33,11 @@ from grokwatch.experiments.models import DirectMLP
 from grokwatch.experiments.modules import Classifier, FullBatchData, hushed
 from grokwatch.experiments.optim import AdamW
 from grokwatch.experiments.tasks import ModularAddition
+from grokwatch.monitor import presets
 from grokwatch.monitor.dispatch import drain
 from grokwatch.monitor.journal import Journal, inspect, read
 from grokwatch.monitor.records import AnyRecord, Observation, RunEnded, RunStarted
 from grokwatch.monitor.schedule import every
-from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Readings, Signal, Snapshot
 from grokwatch.monitor.wire import encode
 
@@ -147,7 +147,7 @@ def train(root: Path, sink: KeyFile, num_steps: int | None) -> None:
         directory=root,
         budget=None,
         schedule=every(1),
-        signals=[*ALL, BULK],
+        signals=[*presets.choose("cheap"), BULK],
         run_id=RUN_ID,
     )
     saving = pl.callbacks.ModelCheckpoint(

@@ -63,7 +63,7 @@ def test_parity_is_watched_over_bits(tmp_path: Path) -> None:
     result, _ = short_demo(tmp_path, task="parity", seed=1)
     story = read_story(journal.read(Path(result.journal)))
     assert result.name == "parity-seed-1"
-    assert "coordinate_gini_coefficient.excess@input" in story.observations[-1].values
+    assert "coordinate_inverse_participation_ratio.excess@input" in story.observations[-1].values
 
 
 def test_random_labels_are_marked_in_the_journal(tmp_path: Path) -> None:

@@ -17,14 +17,8 @@ from grokwatch.callbacks.loop import LoopMonitor
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.journal import read
 from grokwatch.monitor.probe import Probe
-from grokwatch.monitor.records import (
-    AnyRecord,
-    Evaluation,
-    Observation,
-    RunEnded,
-    RunStarted,
-    RunStatus,
-)
+from grokwatch.monitor.records import AnyRecord, Evaluation, Observation, RunEnded, RunStarted
+from grokwatch.monitor.vocabulary import RunStatus
 
 ORDER = 7
 STEPS = 40
@@ -66,9 +60,13 @@ def adder(dropout: float = 0.0) -> Adder:
     return Adder(dropout)
 
 
-def loop(module: Adder, monitor: LoopMonitor | None = None) -> Iterator[int]:
+def loop(
+    module: Adder,
+    monitor: LoopMonitor | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> Iterator[int]:
     """Train, and give each step after it was made."""
-    optimizer = module.configure_optimizers()
+    optimizer = optimizer or module.configure_optimizers()
     for step in range(1, STEPS + 1):
         optimizer.zero_grad()
         if monitor:
@@ -109,8 +107,9 @@ def test_a_loop_is_seen_as_a_trainer_s_training_is(
     watch: Callable[..., LoopMonitor], tmp_path: Path
 ) -> None:
     module = adder()
-    with watch(module) as own:
-        assert list(loop(module, own)) == list(range(1, STEPS + 1))
+    optimizer = module.configure_optimizers()
+    with watch(module, optimizer=optimizer) as own:
+        assert list(loop(module, own, optimizer)) == list(range(1, STEPS + 1))
 
     hosted = GrokkingMonitor(sinks=(), budget=None, directory=tmp_path / "hosted")
     trainer = pl.Trainer(

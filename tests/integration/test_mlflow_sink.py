@@ -25,11 +25,10 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Stage,
 )
 from grokwatch.monitor.sinks import connect
 from grokwatch.monitor.sinks.tracking_uri import Place
+from grokwatch.monitor.vocabulary import RunStatus, Stage
 
 TIME = 1_800_000_000.0
 

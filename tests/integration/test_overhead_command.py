@@ -23,7 +23,8 @@ from grokwatch.experiments.workloads import (
 from grokwatch.monitor import journal
 from grokwatch.monitor.commands import overhead as command
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.records import Observation, RunEnded, RunStatus
+from grokwatch.monitor.records import Observation, RunEnded
+from grokwatch.monitor.vocabulary import RunStatus
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:pytorch_lightning")
 

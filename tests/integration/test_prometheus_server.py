@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from grokwatch.monitor.records import Observation, RunEnded, RunStarted, RunStatus
+from grokwatch.monitor.records import Observation, RunEnded, RunStarted
 from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.prometheus import PrometheusSink
+from grokwatch.monitor.vocabulary import RunStatus
 
 pytestmark = [
     pytest.mark.network,

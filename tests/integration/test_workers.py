@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from grokwatch.callbacks.lightning import GrokkingMonitor
 from grokwatch.monitor.journal import Journal, inspect, read
 from grokwatch.monitor.lock import is_locked
-from grokwatch.monitor.records import Evaluation, Observation, RunEnded, RunStatus
+from grokwatch.monitor.records import Evaluation, Observation, RunEnded
 from grokwatch.monitor.schedule import every
 from grokwatch.monitor.sinks import RecordingSink
+from grokwatch.monitor.vocabulary import RunStatus
 
 NUM_EPOCHS = 3
 NUM_WORKERS = 2

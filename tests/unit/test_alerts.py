@@ -13,17 +13,14 @@ from grokwatch.monitor.alerts.log import LogHook, one_line
 from grokwatch.monitor.errors import ConfigurationError, HookError, SinkError
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Chance,
     Evaluation,
     Observation,
-    Severity,
-    Stage,
     alert_id,
 )
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 F, K, E, C = AlertState.FIRING, AlertState.CONFIRMED, AlertState.EXPIRED, AlertState.CLEARED
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.labels import label
 from grokwatch.monitor.predictors import FOREVER, Memorization, chance, load
-from grokwatch.monitor.records import Assessment, Observation, RunStarted, Stage
+from grokwatch.monitor.records import Assessment, Observation, RunStarted
+from grokwatch.monitor.vocabulary import Stage
 
 RUN = RunStarted(run_id="a", time=0.0)
 

@@ -94,3 +94,10 @@ def test_last_position_is_the_one_judged() -> None:
 
 def test_scalars_are_no_logits() -> None:
     assert logits_of(torch.tensor(1.0)) is None
+
+
+@pytest.mark.parametrize("stray", [-100, 4])
+def test_targets_that_are_no_class_make_no_classification(stray: int) -> None:
+    logits, targets = torch.zeros(3, 4), torch.tensor([0, stray, 3])
+    assert classified(logits, targets) is None
+    assert (classified(logits, targets, ignored=-100) is None) is (stray != -100)

@@ -92,16 +92,45 @@ def test_dear_item_waits_and_is_not_starved() -> None:
     assert 10 <= len(seen["dear"]) < len(seen[OBSERVATION])
 
 
+def test_what_others_do_not_want_goes_to_the_dear() -> None:
+    costs = {OBSERVATION: 1e-3} | {f"cheap {n}": 1e-5 for n in range(40)} | {"dear": 0.1}
+    _, seen = Watched(1e-2, costs, 1, 100_000).run(100_000)
+    assert all(seen[f"cheap {n}"] == seen[OBSERVATION] for n in range(40))
+    assert len(seen["dear"]) > 20, "a fortieth of a quarter would be 1"
+
+
+def test_items_that_want_too_much_get_the_same() -> None:
+    costs = {OBSERVATION: 1e-3, "a": 0.04, "b": 0.02}
+    _, seen = Watched(1e-2, costs, 1, 100_000).run(100_000)
+    assert len(seen["b"]) == pytest.approx(2 * len(seen["a"]), rel=0.1)
+
+
 def test_withdrawn_item_leaves_its_part_to_the_others() -> None:
+    alone, shared = (
+        Watched(1e-2, {OBSERVATION: 1e-3, "a": 0.04} | more, 1, 100_000).run(100_000)[1]
+        for more in ({}, {"b": 0.04})
+    )
+    assert len(alone["a"]) == pytest.approx(2 * len(shared["a"]), rel=0.1)
     budget = Budget(0.01)
-    budget.enroll(["a", "b"])
-    assert budget._part("a") == 0.125
-    budget.withdraw("b")
-    assert budget._part("a") == 0.25
+    budget.enroll(["a"])
     budget.withdraw("a")
-    assert budget._part(OBSERVATION) == 1.0
     budget.spend("a", 1.0)
     assert budget.affords("a", 1)
+
+
+def test_inflated_first_readings_starve_nobody() -> None:
+    costs = {OBSERVATION: 1e-3} | {f"item {n}": 1e-4 for n in range(40)}
+    _, seen = Watched(1.5e-3, costs, 40.0, 30_000).run(30_000)
+    assert min(len(seen[f"item {n}"]) for n in range(40)) > 10
+
+
+def test_first_readings_wait_for_training() -> None:
+    costs = {OBSERVATION: 1e-3} | {f"dear {n}": 5.0 for n in range(5)}
+    _, seen = Watched(1.0, costs, 1, None).run(600)
+    first = [steps[0] for name, steps in seen.items() if name != OBSERVATION]
+    assert first[0] == 1
+    assert all(after - before >= 95 for before, after in pairwise(first))
+    assert [len(steps) for name, steps in seen.items() if name != OBSERVATION] == [1] * 5
 
 
 def test_without_a_share_everything_passes_and_is_measured() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from grokwatch.monitor.bystander import (
     _is_compiled,
     device_of,
+    differentiable_twice,
     lent,
     same_random_numbers,
     undisturbed,
@@ -129,3 +130,39 @@ def test_a_layer_under_two_names_gets_its_own_weights_back() -> None:
 
 def test_device_of_a_module_without_parameters() -> None:
     assert device_of(nn.Identity()) == CPU
+
+
+def test_what_is_lent_in_another_dtype_is_all_of_it() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2)).eval()
+    model[0].requires_grad_(False)
+    before = {name: (tensor, tensor.clone()) for name, tensor in model.state_dict().items()}
+    given = {"2.weight": torch.ones(2, 2, dtype=torch.float64)}
+    with lent(model, given, torch.float64):
+        dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+        assert model(torch.ones(3, 2, dtype=torch.float64)).dtype is torch.float64
+        model.get_buffer("1.running_mean").add_(1)
+    assert dtypes.pop("1.num_batches_tracked") is torch.int64
+    assert set(dtypes.values()) == {torch.float64}
+    for name, tensor in model.state_dict().items():
+        assert tensor.data_ptr() == before[name][0].data_ptr()
+        assert torch.equal(tensor, before[name][1])
+
+
+def test_derivatives_are_taken_wherever_the_caller_stands() -> None:
+    layer = nn.Linear(2, 2)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with differentiable_twice(layer):
+            output = layer(torch.ones(1, 2)).square().sum()
+            (slope,) = torch.autograd.grad(output, layer.weight, create_graph=True)
+        assert torch.is_inference_mode_enabled()
+    assert output.dtype is torch.float32
+    assert slope.requires_grad
+
+
+def test_recurrent_layers_run_without_their_fused_kernels() -> None:
+    outside = torch.backends.cudnn.enabled
+    with differentiable_twice(nn.Sequential(nn.LSTM(2, 2))):
+        assert not torch.backends.cudnn.enabled
+    with differentiable_twice(nn.Linear(2, 2)):
+        assert torch.backends.cudnn.enabled is outside
+    assert torch.backends.cudnn.enabled is outside

@@ -18,7 +18,6 @@ from grokwatch.callbacks.metrics import Metrics
 from grokwatch.callbacks.opening import versions
 from grokwatch.callbacks.session import Session
 from grokwatch.callbacks.settings import Settings
-from grokwatch.callbacks.start import start_session
 from grokwatch.callbacks.trainer_facts import ending, loss_of, updates_between
 from grokwatch.callbacks.training import Training
 from grokwatch.monitor.alerts.log import LogHook
@@ -26,18 +25,9 @@ from grokwatch.monitor.dispatch import Dispatcher
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.journal import Journal, read
 from grokwatch.monitor.probe import Probe
-from grokwatch.monitor.records import (
-    Alert,
-    AlertCode,
-    AlertState,
-    RunEnded,
-    RunStarted,
-    RunStatus,
-    Severity,
-    SkippedSignal,
-    alert_id,
-)
+from grokwatch.monitor.records import Alert, RunEnded, RunStarted, SkippedSignal, alert_id
 from grokwatch.monitor.roles import Roles, find_roles
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity
 
 
 class Guarded:
@@ -110,18 +100,6 @@ def test_settings_take_hooks_and_run_ids() -> None:
     assert list(settings.connect(None)) == ["hook:LogHook:0"]
     with pytest.raises(ConfigurationError, match="run"):
         Settings(sinks=(), run_id="../up").check()
-
-
-def test_sharded_parameters_are_not_watched(caplog: pytest.LogCaptureFixture) -> None:
-    class DTensor:
-        pass
-
-    module = SimpleNamespace(parameters=lambda: iter([DTensor()]))
-    trainer = SimpleNamespace(is_global_zero=True)
-    settings = Settings()
-    metrics = Metrics(settings.probe)
-    assert start_session(settings, trainer, module, metrics, None, Counter()) is None
-    assert "Sharded parameters are not supported yet" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def test_the_environment_can_name_the_file(write: Write) -> None:
         ("sinks", "", ()),
         ("budget", "0.25", 0.25),
         ("budget", "none", None),
+        ("signals", "full", "full"),
+        ("signals", "none", None),
         ("directory", "none", "none"),
     ],
 )

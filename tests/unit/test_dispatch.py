@@ -21,7 +21,8 @@ from grokwatch.monitor.dispatch import Dispatcher, drain
 from grokwatch.monitor.errors import ConfigurationError, SinkError
 from grokwatch.monitor.feeder import Feeder
 from grokwatch.monitor.journal import Journal, inspect, read, run_directory
-from grokwatch.monitor.records import AnyRecord, Evaluation, Sink
+from grokwatch.monitor.protocols import Sink
+from grokwatch.monitor.records import AnyRecord, Evaluation
 
 RUN = "r1"
 TARGET = "memory:a"

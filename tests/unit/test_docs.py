@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grokwatch.monitor.commands.signals import SignalRow, rows
+from grokwatch.monitor.commands.signals import Family, SignalRow, families, rows
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -32,8 +32,26 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_every_signal_has_a_meaning_a_range_and_a_source(row: SignalRow) -> None:
-    assert all((row.summary, row.source, row.least, row.greatest))
-    assert f"`{row.name}`" in (DOCS / "glossary.md").read_text()
+    assert all((row.summary, row.source, row.least, row.greatest, row.cost, row.access))
+    assert f"| `{row.name}` | " in (DOCS / "signals.md").read_text()
+
+
+@pytest.mark.parametrize("family", families(rows()), ids=lambda family: family.rows[0].family)
+def test_every_family_has_a_heading_that_no_other_has(family: Family) -> None:
+    text = (DOCS / "signals.md").read_text()
+    assert text.count(f"\n### {family.heading}\n") == 1
+    assert len(family.heading) <= 90, "the first sentence of its file: a few words, a colon, more"
+
+
+def test_the_page_of_signals_names_only_what_there_is_and_every_rank() -> None:
+    text = (DOCS / "signals.md").read_text()
+    ranks = re.findall(r"^\| ([0-9]+) \| .* \| (.*) \|$", text, re.MULTILINE)
+    assert [int(rank) for rank, _ in ranks] == list(range(1, 23))
+    absent = text.partition("## Without a value")[2].partition("\n## ")[0]
+    absent = "\n".join(line.partition(":")[0] for line in absent.splitlines() if line[:2] == "- ")
+    named = {name for _, names in ranks for name in re.findall("`(.*?)`", names)}
+    named |= set(re.findall("`(.*?)`", absent))
+    assert named - {row.name for row in rows()} == set()
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)

@@ -11,8 +11,6 @@ from msgspec.structs import replace
 from grokwatch.monitor import journal, wire
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Chance,
@@ -21,19 +19,17 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Severity,
-    Stage,
+    SignalInfo,
     WeightFrame,
     alert_id,
 )
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 from grokwatch.monitor.watcher import replay
 from tests.conftest import Golden
 
 FOLDER = Path(__file__).parent.parent / "golden"
 SLICES = sorted(path.stem for path in (FOLDER / "slices").glob("*.jsonl"))
 PREDICTORS = ("threshold:", "baseline:never", "baseline:always", "baseline:after_memorization")
-VERSION = "0.1.0"
 
 
 def read_slice(name: str) -> list[AnyRecord]:
@@ -71,7 +67,14 @@ JUDGED = Assessment(
     evidence=(Evidence(signal="weight_norm", contribution=float("-inf")),),
 )
 RECORDS: tuple[AnyRecord, ...] = (
-    RunStarted(run_id=RUN, time=0.0, name="<b>golden</b>", group="cyclic:67", guesses=("none",)),
+    RunStarted(
+        run_id=RUN,
+        time=0.0,
+        name="<b>golden</b>",
+        group="cyclic:67",
+        guesses=("none",),
+        signals=(SignalInfo(name="a", unit="steps", summary="First.", access="solution"),),
+    ),
     Observation(run_id=RUN, step=40, time=1.5, train_loss=float("nan"), values={"a@input": -0.0}),
     JUDGED,
     Alert(
@@ -92,15 +95,18 @@ RECORDS: tuple[AnyRecord, ...] = (
 )
 
 
-def test_golden_journal_of_each_version_is_still_read(
+def test_golden_journal_of_each_schema_is_still_read(
     golden: Golden, request: pytest.FixtureRequest
 ) -> None:
-    kept = FOLDER / "journals" / VERSION
+    kept = FOLDER / "journals" / wire.SCHEMA
     if request.config.getoption("--golden") and not kept.is_dir():
         write(kept)
-    for version in sorted((FOLDER / "journals").iterdir()):
-        report = journal.inspect(version)
+    newest = [wire.encode(record) for record in journal.read(kept)]
+    for folder in sorted((FOLDER / "journals").iterdir()):
+        report = journal.inspect(folder)
         assert (report.num_records, report.problems) == (len(RECORDS), ())
+        after_start = [wire.encode(record) for record in journal.read(folder)][1:]
+        assert after_start == newest[1:]
     lines = [wire.to_json(record).decode() for record in journal.read(kept)]
     golden("wire.jsonl", "\n".join(lines) + "\n")
 
@@ -108,8 +114,8 @@ def test_golden_journal_of_each_version_is_still_read(
 def test_golden_journal_is_what_this_version_writes(tmp_path: Path) -> None:
     write(tmp_path / "new")
     name = "0001-000000.journal"
-    kept = (FOLDER / "journals" / VERSION / name).read_bytes()
-    assert (tmp_path / "new" / name).read_bytes() == kept, "the format changed: raise its version"
+    kept = (FOLDER / "journals" / wire.SCHEMA / name).read_bytes()
+    assert (tmp_path / "new" / name).read_bytes() == kept, "the format changed: raise its schema"
 
 
 def write(directory: Path) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grokwatch.monitor.labels import Hold, label
-from grokwatch.monitor.records import Evaluation, Observation, Outcome, Phase
+from grokwatch.monitor.records import Evaluation, Observation, Outcome
+from grokwatch.monitor.vocabulary import Phase
 
 Curve = Callable[[int], float | None]
 

@@ -1,15 +1,8 @@
 import pytest
 
 from grokwatch.experiments.live import Announcer, Reading, progress_bar, progress_lines
-from grokwatch.monitor.records import (
-    Alert,
-    AlertCode,
-    AlertState,
-    Assessment,
-    Chance,
-    Severity,
-    Stage,
-)
+from grokwatch.monitor.records import Alert, Assessment, Chance
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 
 def alert(

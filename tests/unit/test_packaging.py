@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("monitor", "callbacks", "experiments")
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+LOCKS = ("requirements.lock", "requirements-oracles.lock")
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 
 
@@ -28,7 +29,8 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> str:
 
 
 def _locked() -> Mapping[str, str]:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    texts = ((ROOT / name).read_text() for name in LOCKS)
+    lines = [line for text in texts for line in text.splitlines()]
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}
 
@@ -137,7 +139,7 @@ def test_the_lock_meets_every_requirement() -> None:
 
 
 def test_the_lock_resolves_anywhere() -> None:
-    text = (ROOT / "requirements.lock").read_text()
+    text = "".join((ROOT / name).read_text() for name in LOCKS)
     assert "://" not in text
     assert not [line for line in text.splitlines() if "+" in line and not line.startswith("#")]
     assert {"pip", "grokwatch"}.isdisjoint(_locked())
@@ -165,7 +167,7 @@ def test_every_target_of_the_makefile_says_what_it_does() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
     assert phony
-    explained = set(re.findall(r"^(\w+):.* ## ", makefile, re.MULTILINE))
+    explained = set(re.findall(r"^([\w-]+):.* ## ", makefile, re.MULTILINE))
     assert set(phony[1].split()) == explained
 
 
@@ -175,7 +177,7 @@ def test_without_python_the_makefile_says_what_to_install(tmp_path: Path) -> Non
     for name in ("python3", "python3.11", "python3.12", "python3.13", "python"):
         (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
         (tmp_path / name).chmod(0o755)
-    for name in ("requirements.lock", "pyproject.toml", "Makefile"):
+    for name in (*LOCKS, "pyproject.toml", "Makefile"):
         shutil.copy(ROOT / name, tmp_path)
     done = subprocess.run(
         [shutil.which("make") or "make", "demo"],

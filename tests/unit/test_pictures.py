@@ -11,18 +11,15 @@ from grokwatch.experiments.pictures import draw_run, headline
 from grokwatch.experiments.story import read_story
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Chance,
     Evaluation,
     Observation,
     RunStarted,
-    Severity,
-    Stage,
     WeightFrame,
 )
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 STEPS = range(50, 3_001, 50)
 

@@ -15,20 +15,11 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from grokwatch.monitor.records import (
-    Alert,
-    AlertCode,
-    AlertState,
-    Observation,
-    RunEnded,
-    RunStarted,
-    RunStatus,
-    Severity,
-    SignalInfo,
-)
+from grokwatch.monitor.records import Alert, Observation, RunEnded, RunStarted, SignalInfo
 from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.names import label_value
 from grokwatch.monitor.sinks.prometheus import PrometheusSink, RunTable, services
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity
 
 TARGETS = Path("unused")
 

@@ -169,11 +169,11 @@ def test_probes_that_cannot_be_right_are_refused(
         find_roles(module, probe)
 
 
-@pytest.mark.parametrize("text", ["cyclic", "cyclic:1", "ring:7", "bits:x", ""])
+@pytest.mark.parametrize("text", ["cyclic", "cyclic:1", "ring:7", "bits:x", "symmetric:6", ""])
 def test_groups_that_are_none_are_refused(text: str) -> None:
     match = (
-        r"Expected a group such as 'cyclic:67' or 'bits:30', got '.*'\. "
-        r"Name the group whose elements index the token or input axis\."
+        r"Expected a group such as 'cyclic:67', 'bits:30' or 'symmetric:3' to 'symmetric:5', "
+        r"got '.*'\. Try the group whose elements index the token or input axis\."
     )
     with pytest.raises(ProbeError, match=match):
         Probe(group=text)
@@ -188,3 +188,12 @@ def test_features_behind_another_layer_are_no_inputs() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 4))
     assert find_roles(net).group is None
     assert str(find_roles(nn.Sequential(nn.Linear(8, 4))).group) == "bits:8"
+
+
+def test_permutations_run_over_an_embedding() -> None:
+    module = Embedded(tokens=24, outputs=24)
+    roles = find_roles(module, Probe(group="symmetric:4"))
+    assert roles.has("symmetric")
+    assert not roles.has("cyclic")
+    assert shapes(roles, module) == {"embedding": (24, 4), "unembedding": (24, 5)}
+    assert str(roles.group) == "symmetric:4"

@@ -5,8 +5,6 @@ import pytest
 
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     Assessment,
     Chance,
     Evaluation,
@@ -14,13 +12,11 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Severity,
     SignalInfo,
-    Stage,
     WeightFrame,
 )
 from grokwatch.monitor.sinks.run_view import RunView
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
 STARTED = RunStarted(
     run_id="a",

@@ -1,6 +1,7 @@
 """Schedules: the steps they name, and that they are functions of the step alone."""
 
 import math
+import pickle
 
 import pytest
 from hypothesis import given
@@ -58,3 +59,8 @@ def test_counts_below_one_are_refused(make: object) -> None:
     assert callable(make)
     with pytest.raises(ConfigurationError, match=r"Expected at least 1 .*, got 0\. Try"):
         make(0)
+
+
+def test_schedules_go_to_processes_that_a_trainer_spawns() -> None:
+    schedule = pickle.loads(pickle.dumps(either(every(7), log_spaced())))
+    assert [step for step in range(15) if schedule(step)] == [*range(1, 11), 11, 12, 13, 14]

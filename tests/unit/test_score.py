@@ -2,7 +2,8 @@ import pytest
 
 from grokwatch.experiments.score import CONTROLS, FalseAlarms, score, table
 from grokwatch.experiments.trial import CONDITIONS, Judged
-from grokwatch.monitor.records import Outcome, Phase
+from grokwatch.monitor.records import Outcome
+from grokwatch.monitor.vocabulary import Phase
 
 RECIPE = next(iter(CONDITIONS))
 

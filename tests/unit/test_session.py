@@ -18,11 +18,14 @@ from grokwatch.callbacks.lightning import GrokkingMonitor
 from grokwatch.callbacks.loop import LoopMonitor
 from grokwatch.callbacks.opening import open_dispatcher
 from grokwatch.callbacks.settings import Settings
-from grokwatch.callbacks.trainer_facts import is_supported
+from grokwatch.callbacks.training import is_sharded
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.journal import Journal, read
 from grokwatch.monitor.lock import is_locked
 from grokwatch.monitor.records import Alert, Assessment, Observation, RunStarted
+from grokwatch.monitor.snapshot import Access, Signal
+from grokwatch.monitor.vocabulary import Stage
+from grokwatch.monitor.watcher import replay
 
 BATCH = (torch.eye(4).repeat(8, 1), torch.arange(4).repeat(8))
 
@@ -114,6 +117,57 @@ def test_alerts_are_not_announced_again_where_the_judge_has_lost_its_state(tmp_p
     assert failures == {"watcher.restore": 1}
 
 
+def plant(access: Access) -> Signal:
+    name = f"planted_{access.name.lower()}"
+    return Signal(
+        name=name,
+        read=lambda snapshot: {f"{name}.part@input": torch.tensor(1.0)},
+        access=access,
+        bounds=(0.0, 1.0),
+        summary="Planted.",
+        source="test",
+    )
+
+
+def test_the_predictor_of_a_live_run_and_of_its_replay_is_shown_the_train_side_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Attentive:
+        def update(self, observation: Observation, /) -> Assessment:
+            shown.append(set(observation.values))
+            step = observation.step
+            return Assessment(run_id="a", step=step, time=0.0, predictor="p@1", stage=Stage.FITTING)
+
+        def state(self) -> bytes:
+            return b""
+
+        def restore(self, state: bytes, /) -> None:
+            pass
+
+    shown: list[set[str]] = []
+    monkeypatch.setattr("grokwatch.callbacks.judge.load", lambda *_: Attentive())
+    monkeypatch.setattr("grokwatch.monitor.watcher.load", lambda *_: Attentive())
+    model = nn.Linear(4, 4)
+    planted = [plant(access) for access in Access]
+    with LoopMonitor(model, sinks=(), directory=tmp_path, budget=None, signals=planted) as monitor:
+        for _ in range(3):
+            monitor.before_batch(BATCH)
+            loss = cross_entropy(model(BATCH[0]), BATCH[1])
+            torch.autograd.backward(loss)
+            monitor.before_update()
+            monitor.after_update(loss)
+    records = list(read(monitor.directory))
+    started = next(record for record in records if isinstance(record, RunStarted))
+    named = {info.name: info.access for info in started.signals}
+    assert named == {s.name: s.access.value for s in planted} | {"overhead_ratio": "train"}
+    kept = {key for r in records if isinstance(r, Observation) for key in r.values}
+    assert kept >= {f"{signal.name}.part@input" for signal in planted}
+    live, shown = shown, []
+    assert list(replay(records, predictor="p"))
+    assert live == shown == [{"planted_train.part@input", "overhead_ratio"}] * 3
+    assert not monitor.failures
+
+
 def test_run_stays_free_where_a_sink_cannot_be_connected(tmp_path: Path) -> None:
     settings = Settings(directory=tmp_path, hooks=())
     with pytest.raises(ConfigurationError, match="Expected a sink among"):
@@ -131,7 +185,7 @@ def test_fully_sharded_parameters_are_told_from_whole_ones(
     tmp_path: Path, keeps_originals: bool
 ) -> None:
     plain = nn.Sequential(nn.Linear(3, 4))
-    assert is_supported(plain)
+    assert not is_sharded(plain)
     meeting = (tmp_path / "meeting").as_uri()
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=0, world_size=1)
     try:
@@ -139,6 +193,24 @@ def test_fully_sharded_parameters_are_told_from_whole_ones(
 
         cpu = torch.device("cpu")
         FullyShardedDataParallel(plain, use_orig_params=keeps_originals, device_id=cpu)
-        assert not is_supported(plain)
+        assert is_sharded(plain)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_a_landscape_of_too_many_weights_is_skipped_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grokwatch.callbacks.first_batch.MOST_PARAMETERS", 10)
+    model = nn.Linear(4, 4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with LoopMonitor(model, sinks=(), directory=tmp_path) as monitor:
+        monitor.before_batch(BATCH)
+        loss = cross_entropy(model(BATCH[0]), BATCH[1])
+        torch.autograd.backward(loss)
+        monitor.before_update()
+        optimizer.step()
+        monitor.after_update(loss)
+    started = next(r for r in read(monitor.directory) if isinstance(r, RunStarted))
+    reasons = {skip.name: skip.reason for skip in started.skipped}
+    assert reasons["sharpness"].endswith("(20 weights are more than 10)")

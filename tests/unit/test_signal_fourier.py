@@ -68,6 +68,7 @@ def test_neurons_with_one_frequency_each(P: int) -> None:
         ("gini_coefficient", 1 - 1 / K),
         ("inverse_participation_ratio", 1),
         ("top_share", 1),
+        ("dominant_share", 1),
         ("fourier_entropy", 0),
     ]:
         assert float(values[f"{name}@embedding"]) == pytest.approx(spike, abs=1e-9)
@@ -77,6 +78,7 @@ def test_neurons_with_one_frequency_each(P: int) -> None:
     aggregate = float(values["inverse_participation_ratio.aggregate@embedding"])
     assert aggregate == pytest.approx(float(share.square().sum()))
     assert float(values["top_share.aggregate_excess@embedding"]) == pytest.approx(1)
+    assert float(values["dominant_share.aggregate@embedding"]) == pytest.approx(16 / 30)
 
 
 @pytest.mark.parametrize("P", [8, 67])
@@ -128,6 +130,28 @@ def test_coordinates_of_a_parity_network() -> None:
     assert float(values["coordinate_gini_coefficient@input"]) == pytest.approx(1 - 3 / 30)
     assert float(values["coordinate_inverse_participation_ratio@input"]) == pytest.approx(1 / 3)
     assert float(values["coordinate_top_share.excess@input"]) == pytest.approx(1)
+
+
+def test_neurons_that_read_one_input_each() -> None:
+    """Together they read all inputs evenly; each by itself reads one."""
+    values = read_all(coordinates.SIGNALS, Snapshot(step=1, inputs={"input": torch.eye(30) * 2}))
+    ratio = "coordinate_inverse_participation_ratio"
+    assert float(values[f"{ratio}@input"]) == pytest.approx(1 / 30)
+    assert float(values[f"{ratio}.neuron@input"]) == pytest.approx(1)
+    assert float(values["coordinate_gini_coefficient.neuron@input"]) == pytest.approx(1 - 1 / 30)
+    for name in ("gini_coefficient", "inverse_participation_ratio", "top_share"):
+        assert float(values[f"coordinate_{name}.neuron_excess@input"]) == pytest.approx(1)
+
+
+def test_neurons_that_read_three_inputs() -> None:
+    W = torch.zeros(30, 4, dtype=torch.float64)
+    for neuron in range(4):
+        W[3 * neuron : 3 * neuron + 3, neuron] = 1.0 + neuron
+    values = read_all(coordinates.SIGNALS, Snapshot(step=1, inputs={"input": W}))
+    ratio = values["coordinate_inverse_participation_ratio.neuron@input"]
+    assert float(ratio) == pytest.approx(1 / 3)
+    gini = values["coordinate_gini_coefficient.neuron@input"]
+    assert float(gini) == pytest.approx(1 - 3 / 30)
 
 
 def test_coordinate_excess_is_zero_on_gaussian_weights() -> None:

@@ -10,9 +10,11 @@ from grokwatch.monitor.errors import SignalError
 from grokwatch.monitor.signals.loss_curve import SIGNALS, WINDOW, log_loss
 from grokwatch.monitor.signals.series import (
     detrend,
+    drawdown,
     hjorth,
     oscillation_energy,
     slope,
+    spectral_flatness,
     spike_count,
 )
 from grokwatch.monitor.snapshot import Snapshot
@@ -92,6 +94,36 @@ def test_oscillation_energy_of_two_waves() -> None:
     assert float(oscillation_energy(x)) == pytest.approx(1 / 5)
     edge = sine(5 / 50, 50) + sine(6 / 50, 50)  # 0.1 per step is low, 0.12 is not
     assert float(oscillation_energy(edge)) == pytest.approx(1 / 2)
+
+
+def test_flatness_of_white_noise() -> None:
+    """Powers are exponential: the mean of their logarithm is Euler's constant below 0."""
+    noise = torch.randn(1 << 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert float(spectral_flatness(noise)) == pytest.approx(math.exp(-0.5772156649), rel=0.01)
+
+
+def test_flatness_of_an_impulse_and_of_a_wave() -> None:
+    impulse = torch.zeros(WINDOW + 1, dtype=torch.float64)
+    impulse[20] = -2.0
+    assert float(spectral_flatness(impulse)) == pytest.approx(1)
+    assert float(spectral_flatness(sine(8 / WINDOW))) < 1e-20
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_flatness_of_few_samples(n: int) -> None:
+    assert 0 <= float(spectral_flatness(torch.ones(n).cumsum(0))) <= 1
+    assert float(spectral_flatness(torch.zeros(n))) == 0
+
+
+def test_drawdown_is_the_deepest_fall() -> None:
+    x = torch.tensor([[0.0, 5.0, 1.0, 6.0, 3.0], [1.0, 2.0, 3.0, 4.0, 5.0]])
+    assert drawdown(x).tolist() == [4, 0]
+
+
+def test_drawdown_is_in_decades() -> None:
+    losses = torch.full((WINDOW,), 1e-3, dtype=torch.float64)
+    losses[30] = 1e-1  # its line takes away little
+    assert read(losses)["loss_drawdown"] == pytest.approx(2, abs=0.01)
 
 
 @pytest.mark.parametrize("number", [0, 1, 4])

@@ -17,11 +17,13 @@ from grokwatch.monitor.signals.nulls import (
     top_null,
 )
 from grokwatch.monitor.signals.sparsity import (
+    DOMINANT_SHARE,
     ENTROPY,
     GINI,
     PARTICIPATION,
     TOP_SHARE,
     Measure,
+    dominant_share,
     energy_shares,
     entropy_of_shares,
     excess,
@@ -30,7 +32,13 @@ from grokwatch.monitor.signals.sparsity import (
     top_share,
 )
 
-MEASURES = {"gini": GINI, "participation": PARTICIPATION, "top": TOP_SHARE, "entropy": ENTROPY}
+MEASURES = {
+    "gini": GINI,
+    "participation": PARTICIPATION,
+    "top": TOP_SHARE,
+    "dominant": DOMINANT_SHARE,
+    "entropy": ENTROPY,
+}
 each_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 energies = st.lists(st.floats(0, 1e6, width=32), min_size=2, max_size=40)
 
@@ -46,6 +54,7 @@ def test_k_equal_spikes(k: int, n: int) -> None:
     assert float(gini_coefficient(shares)) == pytest.approx(1 - k / n)
     assert float(inverse_participation_ratio(shares)) == pytest.approx(1 / k)
     assert float(top_share(shares)) == pytest.approx(1)
+    assert float(dominant_share(shares)) == pytest.approx(1 / k)
     assert float(entropy_of_shares(shares)) == pytest.approx(math.log(k) / math.log(n))
 
 
@@ -56,6 +65,7 @@ def test_even_energy_is_flat_and_so_is_none(level: float) -> None:
     assert float(gini_coefficient(shares).amax()) == pytest.approx(0, abs=1e-6)
     assert float(inverse_participation_ratio(shares).amax()) == pytest.approx(1 / 20)
     assert float(top_share(shares).amax()) == pytest.approx(5 / 20)
+    assert float(dominant_share(shares).amax()) == pytest.approx(1 / 20)
     assert float(entropy_of_shares(shares).amin()) == pytest.approx(1)
 
 

@@ -39,6 +39,13 @@ def test_squares_agree_with_svd(shape: tuple[int, int]) -> None:
     torch.testing.assert_close(squared_singular_values(W), expected, rtol=1e-9, atol=1e-12)
 
 
+def test_squares_are_found_once() -> None:
+    snapshot = Snapshot(step=1, matrices={"hidden": normal(3, 4)})
+    squares = spectrum.squares_of_role(snapshot, "hidden")
+    assert torch.equal(squares, squared_singular_values(normal(3, 4)))
+    assert spectrum.squares_of_role(snapshot, "hidden") is squares
+
+
 def test_outer_product_has_rank_one() -> None:
     values = read(torch.outer(normal(9), normal(5, seed=1)))
     assert values["stable_rank@hidden"] == pytest.approx(1)
@@ -101,9 +108,15 @@ def test_weight_norm_in_total_and_by_role() -> None:
         weights={"a": torch.tensor([3.0]), "b": torch.tensor([4.0])},
         matrices={"hidden": torch.full((2, 2), 2.0)},
     )
-    l2, l1 = (signal.read(snapshot) for signal in weights.SIGNALS)
-    assert {key: float(value) for key, value in l2.items()} == {
+    readings = {
+        key: float(value)
+        for signal in weights.SIGNALS
+        if signal.name.startswith("weight_norm")
+        for key, value in signal.read(snapshot).items()
+    }
+    assert readings == {
         "weight_norm": 5.0,
         "weight_norm@hidden": 4.0,
+        "weight_norm_l1": 7.0,
+        "weight_norm_l1@hidden": 8.0,
     }
-    assert {key: float(value) for key, value in l1.items()} == {"weight_norm_l1": 7.0}

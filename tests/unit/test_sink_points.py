@@ -3,21 +3,17 @@ import math
 
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     Assessment,
     Evaluation,
     Interval,
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Severity,
     SkippedSignal,
-    Stage,
     WeightFrame,
 )
 from grokwatch.monitor.sinks.points import TEXT_LENGTH, Batch, Point, clip, last_status
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
 OBSERVATION = Observation(
     run_id="a",

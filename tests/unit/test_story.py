@@ -3,18 +3,15 @@ import pytest
 from grokwatch.experiments.story import read_story, tell
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Chance,
     Evaluation,
     Observation,
     RunStarted,
-    Severity,
-    Stage,
     alert_id,
 )
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 STEPS = range(100, 4_001, 100)
 

@@ -9,13 +9,8 @@ import pytest
 from grokwatch.monitor.errors import ConfigurationError, WireError
 from grokwatch.monitor.predictors import load
 from grokwatch.monitor.predictors.threshold import RULE, Rule, Threshold
-from grokwatch.monitor.records import (
-    Assessment,
-    Observation,
-    RunStarted,
-    SkippedSignal,
-    Stage,
-)
+from grokwatch.monitor.records import Assessment, Observation, RunStarted, SkippedSignal
+from grokwatch.monitor.vocabulary import Stage
 
 INPUT = "inverse_participation_ratio.excess@input"
 EMBEDDING = "inverse_participation_ratio.excess@embedding"

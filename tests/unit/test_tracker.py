@@ -10,12 +10,15 @@ from torch import Tensor, nn
 from grokwatch.monitor.budget import Budget
 from grokwatch.monitor.curvature import Curvature
 from grokwatch.monitor.loss_ring import LossRing
+from grokwatch.monitor.optimizer_view import OptimizerView
 from grokwatch.monitor.probe import Probe
+from grokwatch.monitor.probe_views import ProbeViews
 from grokwatch.monitor.records import Observation
-from grokwatch.monitor.roles import find_roles
+from grokwatch.monitor.roles import Roles, find_roles
 from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
-from grokwatch.monitor.tracker import Sources, Tracker
+from grokwatch.monitor.sources import Sources
+from grokwatch.monitor.tracker import Tracker
 from grokwatch.monitor.train_probe import TrainProbe
 from grokwatch.monitor.update_window import UpdateWindow
 
@@ -93,15 +96,18 @@ def test_every_signal_there_is_can_be_read() -> None:
     pairs = torch.cartesian_prod(torch.arange(11), torch.arange(11))
     batch = (pairs, pairs.sum(1) % 11)
     window, losses = UpdateWindow(module), LossRing()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
+    roles, probe = find_roles(module), TrainProbe(module, batch)
     found = Sources(
         module=module,
-        roles=find_roles(module),
+        roles=roles,
         window=window,
-        probe=TrainProbe(module, batch),
+        probe=probe,
+        views=ProbeViews(module, probe, Probe(), roles.group),
+        optimizer=OptimizerView(module, lambda: [optimizer]),
         curvature=Curvature(module, loss_of, batch),
     )
     watched = Tracker(found, ALL, Budget(None), losses)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
     for step in range(1, 100):
         optimizer.zero_grad()
         loss = loss_of(module, batch)
@@ -113,9 +119,23 @@ def test_every_signal_there_is_can_be_read() -> None:
     assert observation.errors == {}
     named = {key.partition("@")[0].partition(".")[0] for key in observation.values}
     assert named == {s.name for s in watched.signals} | {"overhead_ratio"}
-    assert all(map(math.isfinite, observation.values.values()))
-    assert {skip.name for skip in watched.skipped} == {
-        s.name for s in ALL if Need.INPUTS in s.needs
+    unseen = {key for key, value in observation.values.items() if not math.isfinite(value)}
+    assert unseen <= {"norm_crossing"}  # not in sight: infinitely far
+    absent = {Need.INPUTS, Need.PERMUTATIONS, Need.FRESH, Need.ATTENTION}
+    assert {skip.name for skip in watched.skipped} == {s.name for s in ALL if absent & s.needs}
+
+
+def test_sharded_parameters_leave_the_losses_to_look_at() -> None:
+    losses = LossRing()
+    losses.push(torch.tensor(0.25))
+    empty = nn.Module()
+    found = Sources(module=empty, roles=Roles(), window=UpdateWindow(empty), is_sharded=True)
+    watched = Tracker(found, ALL, Budget(None), losses)
+    observation = observe(watched)
+    assert {s.name for s in watched.signals} == {s.name for s in ALL if s.needs == {Need.LOSSES}}
+    assert "train_loss.log" in observation.values
+    assert {skip.reason for skip in watched.skipped} == {
+        "unsupported where parameters are sharded over processes"
     }
 
 

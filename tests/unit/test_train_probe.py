@@ -71,3 +71,31 @@ def test_out_of_memory_halves_the_probe() -> None:
             probe.read()
     assert probe.read() is not None
     assert sizes == [50, 25, 12]
+
+
+class InPlace(nn.Linear):
+    """Centers its inputs where they lie."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs.sub_(1.0))
+
+
+def test_a_model_that_writes_into_its_inputs_sees_the_same_ones_again() -> None:
+    probe = TrainProbe(InPlace(4, 3), (X, Y))
+    first, second = probe.read(), probe.read()
+    assert first is not None
+    assert second is not None
+    assert torch.equal(first.logits, second.logits)
+
+
+@pytest.mark.parametrize(("most", "kept"), [(150, 50), (100, 33), (2, 1)])
+def test_many_logits_are_those_of_fewer_examples(
+    monkeypatch: pytest.MonkeyPatch, most: int, kept: int
+) -> None:
+    monkeypatch.setattr("grokwatch.monitor.train_probe.MOST_LOGITS", most)
+    probe = TrainProbe(model(), (X, Y))
+    reading = probe.read()
+    assert reading is not None
+    assert reading.logits.shape == (kept, 3)
+    assert probe.examples is not None
+    assert len(probe.examples[1]) == kept

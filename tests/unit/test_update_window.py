@@ -99,3 +99,13 @@ def test_sparse_gradients_become_dense() -> None:
     window.before_update(1, is_observed=True, is_next_observed=False)
     assert window.gradients is not None
     assert window.gradients["weight"].sum().item() == 2.0
+
+
+def test_lazy_layers_are_counted_when_they_have_a_size() -> None:
+    module = nn.LazyLinear(2)
+    window = UpdateWindow(module)
+    module(torch.ones(3, 4)).sum().backward()
+    window.before_update(1, is_observed=True, is_next_observed=False)
+    assert window.keeps_pairs
+    assert window.gradients is not None
+    assert window.gradients["weight"].shape == (2, 4)

@@ -10,28 +10,35 @@ from hypothesis import strategies as st
 from grokwatch.monitor.alerts import AlertPolicy
 from grokwatch.monitor.errors import WireError
 from grokwatch.monitor.predictors import load
+from grokwatch.monitor.protocols import Predictor
 from grokwatch.monitor.records import (
     Alert,
-    AlertState,
     AnyRecord,
     Assessment,
     Evaluation,
     Observation,
-    Predictor,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Stage,
+    SignalInfo,
 )
+from grokwatch.monitor.vocabulary import AlertState, RunStatus, Stage
 from grokwatch.monitor.watcher import Watcher, replay
 
 KEY = "inverse_participation_ratio.excess@input"
+LISTED = tuple(
+    SignalInfo(name=name, unit="", summary="")
+    for name in ("inverse_participation_ratio", "weight_norm")
+)
 GRID = sorted({round(10 ** (k / 50)) for k in range(50, 226)})
+
+
+def started(run_id: str = "a") -> RunStarted:
+    return RunStarted(run_id=run_id, time=0.0, group="cyclic:67", signals=LISTED)
 
 
 def story(run_id: str = "a") -> list[AnyRecord]:
     """Memorize at 200, sparsity from 2,000, test accuracy from 6,000 on."""
-    records: list[AnyRecord] = [RunStarted(run_id=run_id, time=0.0, group="cyclic:67")]
+    records: list[AnyRecord] = [started(run_id)]
     for step in GRID:
         rise = min(max(step - 2000, 0) / 4000, 1.0)
         records += (
@@ -51,7 +58,7 @@ def story(run_id: str = "a") -> list[AnyRecord]:
 
 
 def watch(target: str = "threshold:") -> Watcher:
-    run = RunStarted(run_id="a", time=0.0, group="cyclic:67")
+    run = started()
     return Watcher(run, load(target, run), AlertPolicy())
 
 
@@ -118,6 +125,77 @@ def test_a_predictor_s_error_passes_and_leaves_the_policy_alone() -> None:
     assert policy.state() == before
 
 
+class Attentive:
+    """A predictor that keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, float]] = []
+
+    def update(self, observation: Observation, /) -> Assessment:
+        self.shown.append(observation.values)
+        return Assessment(
+            run_id="a", step=observation.step, time=0.0, predictor="p@1", stage=Stage.FITTING
+        )
+
+    def state(self) -> bytes:
+        return b""
+
+    def restore(self, state: bytes, /) -> None:
+        pass
+
+
+PLANTED = {
+    "weight_norm": 3.0,
+    "weight_norm@input": 2.0,
+    "walsh.low@input": 1.0,
+    "excluded": 1.0,
+    "test_margin.least": 1.0,
+    "weight_norm_of_the_test_set": 1.0,
+    "unlisted@input": 1.0,
+}
+SEEN = {"weight_norm": 3.0, "weight_norm@input": 2.0}
+OTHERS = tuple(
+    SignalInfo(name=name, unit="", summary="", access=access)
+    for name, access in (
+        ("walsh", "unlabelled"),
+        ("excluded", "solution"),
+        ("test_margin", "held-out"),
+        ("unlisted_elsewhere", "an access of a later version"),
+    )
+)
+MIXED = RunStarted(run_id="a", time=0.0, signals=(*LISTED, *OTHERS))
+
+
+def planted(step: int) -> Observation:
+    return Observation(run_id="a", step=step, time=0.0, train_loss=1.0, values=dict(PLANTED))
+
+
+def test_the_predictor_is_shown_the_values_of_listed_train_side_signals_only() -> None:
+    predictor, observation = Attentive(), planted(1)
+    Watcher(MIXED, predictor, AlertPolicy()).consume(observation)
+    assert predictor.shown == [SEEN]
+    assert observation.values == PLANTED, "the journal and the sinks keep the rest"
+
+
+def test_in_replay_too_and_by_each_attempt_s_own_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Attentive()
+    monkeypatch.setattr("grokwatch.monitor.watcher.load", lambda target, run: predictor)
+    other = OTHERS[1]
+    again = RunStarted(
+        run_id="a", attempt=2, time=0.0, signals=(msgspec.structs.replace(other, access="train"),)
+    )
+    told: list[AnyRecord] = [planted(1), MIXED, planted(2), again, planted(3)]
+    assert len(list(replay(told, predictor="p"))) == 3
+    assert predictor.shown == [{}, SEEN, {"excluded": 1.0}]
+
+
+def test_all_that_a_train_side_signal_gives_is_shown_as_it_is() -> None:
+    predictor = Attentive()
+    observation = Observation(run_id="a", step=1, time=0.0, train_loss=1.0, values=dict(SEEN))
+    Watcher(MIXED, predictor, AlertPolicy()).consume(observation)
+    assert predictor.shown[0] is observation.values
+
+
 @given(
     cut=st.integers(0, 2 * len(GRID) + 2), target=st.sampled_from(("threshold:", "baseline:always"))
 )
@@ -169,7 +247,7 @@ def test_replay_keeps_runs_apart_and_reads_no_judgement_of_the_past() -> None:
     old = list(replay(story(), predictor="baseline:always"))
     mixed = [r for pair in zip(story("a"), story("b"), strict=True) for r in pair]
     out = list(replay([*old, *mixed], predictor="threshold:"))
-    # The past judgements come before the run's start, which then is not read: no group, same keys.
+    # The past judgements come before the run's start: its group is not read, its signals are.
     for run_id in ("a", "b"):
         expected = list(replay(story(run_id), predictor="threshold:"))
         assert [record for record in out if record.run_id == run_id] == expected

@@ -1,5 +1,6 @@
 """Records survive both encodings; anything else is refused with a message."""
 
+import json
 import math
 import os
 import struct
@@ -15,8 +16,6 @@ from grokwatch.monitor import wire
 from grokwatch.monitor.errors import SchemaError, WireError
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Chance,
@@ -26,13 +25,11 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Severity,
     SignalInfo,
     SkippedSignal,
-    Stage,
     WeightFrame,
 )
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
 NUM_EXAMPLES = int(os.environ.get("GROKWATCH_WIRE_EXAMPLES", "300"))
 
@@ -60,7 +57,7 @@ ONE_OF_EACH: tuple[AnyRecord, ...] = (
         run_id="r",
         time=1.5,
         name="näme",
-        signals=(SignalInfo(name="a", unit="", summary="s"),),
+        signals=(SignalInfo(name="a", unit="", summary="s", access="held-out"),),
         skipped=(SkippedSignal(name="b", reason="r", remedy="m"),),
         guesses=("g",),
         hyper_parameters={"a": True, "b": 2, "c": 3.0, "d": "nan", "e": None},
@@ -228,10 +225,10 @@ def test_own_header_is_accepted() -> None:
     wire.check_header(wire.header())
 
 
-@pytest.mark.parametrize("schema", ["2.0", "1.1", "0.9"])
+@pytest.mark.parametrize("schema", ["2.0", "1.2", "0.9"])
 def test_other_schemas_are_refused(schema: str) -> None:
     data = msgspec.msgpack.encode({"type": "grokwatch", "schema": schema})
-    with pytest.raises(SchemaError, match=rf"Expected schema 1.0 to 1.0, got '{schema}'. Try a gr"):
+    with pytest.raises(SchemaError, match=rf"Expected schema 1.0 to 1.1, got '{schema}'. Try a gr"):
         wire.check_header(data)
 
 
@@ -239,6 +236,18 @@ def test_older_minor_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     data = wire.header()
     monkeypatch.setattr(wire, "SCHEMA", "1.3")
     wire.check_header(data)
+
+
+def test_signals_of_schema_1_0_say_no_access_and_saw_the_train_side_only() -> None:
+    wire.check_header(msgspec.msgpack.encode({"type": "grokwatch", "schema": "1.0"}))
+    info = {"name": "a", "unit": "", "summary": "s"}
+    data = {"type": "run_started", "run_id": "r", "time": 0.0, "signals": [info]}
+    for record in (
+        wire.decode(msgspec.msgpack.encode(data)),
+        wire.from_json(json.dumps(data).encode()),
+    ):
+        assert isinstance(record, RunStarted)
+        assert [signal.access for signal in record.signals] == ["train"]
 
 
 @pytest.mark.parametrize("data", [b"", b"x", wire.encode(ONE_OF_EACH[3])])
