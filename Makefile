@@ -10,12 +10,12 @@ STAMP := .venv/.grokwatch-stamp
 RUN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench up down docs golden clean
+.PHONY: help demo test check bench bench-signals up down docs golden clean
 
 help:  ## show this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z]+):.*## (.*)/  make \1: \2/p' Makefile
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z-]+):.*## (.*)/  make \1: \2/p' Makefile
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-oracles.lock pyproject.toml
 	@for candidate in "$(PYTHON)" python3.11 python3.12 python3.13 python3 python; do
 	  if [ -n "$$candidate" ] && "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
 	    python=$$candidate; break
@@ -34,6 +34,7 @@ $(STAMP): requirements.lock pyproject.toml
 	PYTHONUNBUFFERED=1 $(RUN)/python -m pip install -r requirements.lock 2>.venv/pip-errors.txt \
 	  | awk '/^(Collecting|Processing|Requirement already)/ { if (++n % 20 == 0) { print "  " n " found"; fflush() } } /^Installing/ { print "  installing"; fflush() }' \
 	  || { cat .venv/pip-errors.txt >&2; exit 1; }
+	$(RUN)/python -m pip install --quiet --no-deps -r requirements-oracles.lock
 	$(RUN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -53,11 +54,15 @@ check: $(STAMP)  ## format, lint, types, layers, generated pages
 	step python -m cogapp --check --check-fail-msg "make docs" docs/*.md
 	exit $$failed
 
-bench: $(STAMP)  ## measure overhead, and put the warning rule on trial (an hour; see docs/)
+bench: $(STAMP)  ## measure overhead and signals, and put the warning rule on trial (over an hour; see docs/)
 	@failed=0
 	$(RUN)/grokwatch overhead $(ARGS) || failed=1
+	$(RUN)/grokwatch bench $(ARGS) || failed=1
 	$(RUN)/grokwatch validate $(ARGS) || failed=1
 	exit $$failed
+
+bench-signals: $(STAMP)  ## measure signals: cost, accuracy, presets, memory; others beside them
+	@$(RUN)/grokwatch bench $(ARGS)
 
 up:  ## start MLflow and Prometheus in containers (needs docker compose)
 	@mkdir -p .grokwatch/prometheus

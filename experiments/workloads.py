@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -128,7 +128,7 @@ def arms(workload: Workload, directory: Path, names: Sequence[str] = ARMS) -> li
     return [
         Arm(
             name,
-            lambda arm: _fit(workload, arm, _callbacks(workload, arm, directory)),
+            lambda arm: fit(workload, arm, _callbacks(workload, arm, directory)),
             workload.batch,
             workload.block,
         )
@@ -156,7 +156,14 @@ def _callbacks(workload: Workload, arm: Arm, directory: Path) -> list[pl.Callbac
     return [monitor]
 
 
-def _fit(workload: Workload, arm: Arm, callbacks: list[pl.Callback]) -> None:
+def fit(workload: Workload, loader: Iterable[object], callbacks: list[pl.Callback]) -> None:
+    """Train a workload on the CPU until its loader is exhausted.
+
+    Args:
+        workload: what to train.
+        loader: gives the batches; the budget of steps does not depend on how many.
+        callbacks: of the trainer.
+    """
     needed = workload.block * (workload.warm_up + workload.blocks)
     trainer = pl.Trainer(
         max_steps=max(_TOTAL_STEPS, needed + 1),
@@ -169,4 +176,4 @@ def _fit(workload: Workload, arm: Arm, callbacks: list[pl.Callback]) -> None:
         callbacks=callbacks,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        trainer.fit(workload.module(), train_dataloaders=arm)
+        trainer.fit(workload.module(), train_dataloaders=loader)

@@ -7,6 +7,7 @@ in one sentence.
 """
 
 import os
+import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -92,6 +93,10 @@ def demo(
     steps: Annotated[
         int | None, typer.Option(help="Steps at most.", min=1, show_default="the recipe's")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--signals", help="cheap, standard, or full.", show_default="cheap"),
+    ] = None,
     directory: Directory = None,
     as_json: Json = False,
 ) -> None:
@@ -101,7 +106,7 @@ def demo(
     """
     from grokwatch.monitor.commands.demo import demo as run
 
-    section = _section(context, directory)
+    section = _section(context, directory, signals=preset)
     report = run(
         section,
         task=task,
@@ -146,14 +151,19 @@ def replay(
 
 
 @app.command()
-def signals(as_json: Json = False) -> None:
+def signals(
+    preset: Annotated[
+        str, typer.Option(help="Only those of cheap, standard, or full.", show_default="full")
+    ] = "full",
+    as_json: Json = False,
+) -> None:
     """List every signal that can be measured.
 
-    Example: grokwatch signals --json
+    Example: grokwatch signals --preset cheap
     """
     from grokwatch.monitor.commands.signals import signals as run
 
-    _show(run(), as_json)
+    _show(run(preset=preset, width=shutil.get_terminal_size().columns), as_json)
 
 
 @app.command()
@@ -230,6 +240,31 @@ def overhead(
 
 
 @app.command()
+def bench(
+    parts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PART]...",
+            help="costs, presets, curvature, accuracy, loggers, memory; all by default.",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(help="Rounds of each part.", min=1, show_default="the part's own"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what signals cost, and how right they are.
+
+    Example: grokwatch bench costs --rounds 3
+    """
+    from grokwatch.monitor.commands.bench import bench as run
+
+    report = run(parts or (), rounds=rounds, show=_to_stderr, progress=sys.stderr.isatty())
+    _show(report, as_json)
+
+
+@app.command()
 def doctor(context: typer.Context, directory: Directory = None, as_json: Json = False) -> None:
     """Check this machine: versions, directory, port.
 
@@ -241,11 +276,15 @@ def doctor(context: typer.Context, directory: Directory = None, as_json: Json = 
 
 
 def _section(
-    context: typer.Context, directory: str | None, *, predictor: str | None = None
+    context: typer.Context,
+    directory: str | None,
+    *,
+    predictor: str | None = None,
+    signals: str | None = None,
 ) -> "MonitorSection":
     from grokwatch.monitor.config import load
 
-    given = {"directory": directory, "predictor": predictor}
+    given = {"directory": directory, "predictor": predictor, "signals": signals}
     return load(context.obj, arguments={"monitor": given}).monitor
 
 

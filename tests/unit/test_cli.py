@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,8 +21,6 @@ from grokwatch.monitor.errors import ConfigurationError, SinkError
 from grokwatch.monitor.journal import RUNS, Journal, run_directory
 from grokwatch.monitor.records import (
     Alert,
-    AlertCode,
-    AlertState,
     AnyRecord,
     Assessment,
     Chance,
@@ -29,13 +28,11 @@ from grokwatch.monitor.records import (
     Observation,
     RunEnded,
     RunStarted,
-    RunStatus,
-    Severity,
-    Stage,
 )
 from grokwatch.monitor.sinks import RecordingSink
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
-COMMANDS = ("demo", "runs", "replay", "signals", "sync", "validate", "overhead", "doctor")
+COMMANDS = ("demo", "runs", "replay", "signals", "sync", "validate", "overhead", "bench", "doctor")
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 
 
@@ -205,7 +202,79 @@ def test_signals_lists_every_signal() -> None:
 
     found = json.loads(_call("signals", "--json").stdout)
     assert [row["name"] for row in found] == [signal.name for signal in ALL]
-    assert len(_call("signals").stdout.splitlines()) == len(ALL) + 1
+    for row, signal in zip(found, ALL, strict=True):
+        assert (row["cost"], row["access"]) == (signal.cost.value, signal.access.value)
+        assert set(row["needs"]) == {need.value for need in signal.needs}
+        assert row["presets"][-1] == "full"
+
+
+def test_signals_can_be_those_of_a_preset() -> None:
+    found = json.loads(_call("signals", "--preset", "cheap", "--json").stdout)
+    assert {row["cost"] for row in found} == {"cheap"}
+    refused = _call("signals", "--preset", "cheep")
+    assert isinstance(refused.exception, ConfigurationError)
+    assert "Expected a preset among cheap, standard, full, got 'cheep'. Try" in str(
+        refused.exception
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_list_of_signals_says_everything_within_the_terminal(width: int) -> None:
+    from grokwatch.monitor.commands.signals import families, rows
+
+    shown = CliRunner().invoke(cli.app, ["signals"], env={"COLUMNS": str(width)}).stdout
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= width
+    assert max(map(len, lines)) > width - 20, "the width is used"
+    flat = " ".join(shown.split())
+    for family in families(rows()):
+        assert f"{family.heading}: {family.about}".rstrip(": ") in flat
+        for row in family.rows:
+            start = lines.index(next(line for line in lines if line.split()[:1] == [row.name]))
+            block = " ".join(" ".join([*lines[start:], ""]).split())
+            block = block[: block.index(row.source) + len(row.source)]
+            said = (row.cost, row.access, row.range, row.summary, ", ".join(row.presets))
+            assert all(text in block for text in said), row.name
+            assert all(need in block for need in family.further_needs(row))
+        assert all(need in flat for need in family.needs)
+
+
+def test_a_long_name_and_a_long_unit_fit_eighty_columns() -> None:
+    from grokwatch.monitor.commands.signals import Family, SignalRow, section
+
+    row = SignalRow(
+        name="a_name_of_a_signal_that_is_longer_than_its_column",
+        family="none",
+        unit="degrees",
+        least="-inf",
+        greatest="inf",
+        cost="moderate",
+        access="unlabelled",
+        presets=("cheap", "standard", "full"),
+        needs=("nothing at all",),
+        summary="Something that is wide " * 6,
+        source="somebody else " * 9,
+    )
+    family = Family(heading="None", about="", needs=(), rows=(row,))
+    lines = list(section(family, 80))
+    assert max(map(len, lines)) <= 80
+    assert any(line.endswith("moderate  unlabelled  -inf to inf degrees") for line in lines)
+    assert "    Also needs nothing at all." in lines
+
+
+def test_the_demo_takes_a_preset_and_the_file_may_choose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(**given: Any) -> None:
+        asked.append(given["watching"].signals)
+
+    asked: list[str] = []
+    monkeypatch.setattr("grokwatch.experiments.demo.demo", told)
+    file = tmp_path / "mine.toml"
+    file.write_text("[monitor]\nsignals = 'standard'\n")
+    for words in (["demo"], ["demo", "--signals", "full"], ["--config", str(file), "demo"]):
+        assert _call(*words).exit_code == 0
+    assert asked == ["cheap", "full", "standard"]
 
 
 def test_sync_with_nothing_left_says_so(root: Path) -> None:

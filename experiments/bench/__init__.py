@@ -1,0 +1,1 @@
+"""What signals cost and how right they are: the parts of `grokwatch bench`."""

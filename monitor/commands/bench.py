@@ -1,0 +1,143 @@
+"""`grokwatch bench`: what signals cost, how right they are, and how others fare, in one run."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from grokwatch.experiments.bench.accuracy import accuracy
+from grokwatch.experiments.bench.costs import costs
+from grokwatch.experiments.bench.curvature import curvature
+from grokwatch.experiments.bench.loggers import loggers
+from grokwatch.experiments.bench.machine import Machine, machine
+from grokwatch.experiments.bench.memory import memory
+from grokwatch.experiments.bench.presets import presets
+from grokwatch.experiments.bench.rows import Row
+from grokwatch.experiments.counting import Counting, counting
+from grokwatch.monitor.commands import Report, table
+from grokwatch.monitor.errors import ConfigurationError
+
+_COLUMNS = ("measured", "figure", "interval", "target", "", "note")
+_NEUTRALITY = (
+    "That watching changes no bit of what is trained is a test: "
+    "pytest tests/integration/test_neutrality.py"
+)
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the benchmark."""
+
+    name: str
+    question: str
+    rows: tuple[Row, ...]
+
+
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was measured, and where."""
+
+    machine: Machine
+    parts: tuple[Part, ...]
+
+
+_Run = Callable[[Counting, int | None], list[Row]]
+
+_PARTS: Mapping[str, tuple[str, _Run]] = {
+    "costs": (
+        "One reading of each signal, in training steps; processor time, median over rounds.",
+        lambda count, rounds: costs(count, rounds=rounds),
+    ),
+    "presets": (
+        "The whole monitor, the budget on (median over blocks).",
+        lambda count, rounds: presets(count, blocks=rounds),
+    ),
+    "curvature": (
+        "Sharpness and trace every 256 steps, over bare training (median over blocks).",
+        lambda count, rounds: curvature(count, blocks=rounds),
+    ),
+    "accuracy": (
+        "The same readings against converged values, along a training.",
+        lambda count, rounds: accuracy(count, samples=rounds),
+    ),
+    "loggers": (
+        "One reading of each, in training steps; processor time, median over rounds.",
+        lambda count, rounds: loggers(count, rounds=rounds),
+    ),
+    "memory": (
+        "Peak memory of training, in fresh processes (median; least to greatest).",
+        lambda count, rounds: memory(count, repeats=rounds),
+    ),
+}
+
+
+def bench(
+    names: Sequence[str],
+    *,
+    rounds: int | None,
+    show: Callable[[str], None],
+    progress: bool,
+) -> Report:
+    """Measure some parts, or all.
+
+    Args:
+        names: of the parts, none for all.
+        rounds: rounds, blocks, readings or repeats of each part, None for its own number.
+        show: takes a line now and then.
+        progress: draw a progress bar on stderr, instead of showing lines.
+
+    Returns:
+        A row per figure; `holds` where no target is missed.
+
+    Raises:
+        ConfigurationError: no such part.
+    """
+    wrong = [name for name in names if name not in _PARTS]
+    if wrong:
+        msg = f"Expected parts among {', '.join(_PARTS)}, got {wrong[0]!r}. Try 'costs'."
+        raise ConfigurationError(msg)
+    here, count = machine(), counting(show, progress=progress)
+    parts = []
+    for name in dict.fromkeys(names or _PARTS):
+        question, run = _PARTS[name]
+        parts.append(Part(name=name, question=question, rows=tuple(run(count, rounds))))
+    found = Bench(machine=here, parts=tuple(parts))
+    return Report(
+        data=found,
+        lines=(str(here), "", *(line for part in parts for line in _describe(part)), _NEUTRALITY),
+        holds=all(row.is_met is not False for part in parts for row in part.rows),
+    )
+
+
+def _describe(part: Part) -> tuple[str, ...]:
+    lines = [f"{part.name}: {part.question}"]
+    for workload in dict.fromkeys(row.workload for row in part.rows):
+        cells = [_cells(row) for row in part.rows if row.workload == workload]
+        lines += [f"{workload}; 1 thread", *table(_COLUMNS, cells), ""]
+    return tuple(lines)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = {None: "", True: "met", False: "missed"}[row.is_met]
+    between = "-"
+    if row.low is not None and row.high is not None:
+        between = f"{_figure(row.low, row.unit)} to {_figure(row.high, row.unit)}"
+    figure = "skipped" if row.value is None else _figure(row.value, row.unit)
+    return row.what, figure, between, row.target or "-", verdict, row.note
+
+
+def _figure(value: float, unit: str) -> str:
+    """A figure for a person.
+
+    Example:
+        >>> _figure(0.0123, "share"), _figure(0.04, "ratio"), _figure(2**21, "bytes")
+        ('1.23%', '1/25', '2.0 MiB')
+        >>> _figure(2.5, "ratio"), _figure(-0.1, "ratio"), _figure(250.0, "share")
+        ('2.50', '-0.10', '25,000%')
+        >>> _figure(0.00001234, "share"), _figure(0.0, "share")
+        ('0.0012%', '0.00%')
+    """
+    if unit == "bytes":
+        return f"{value / 2**20:.1f} MiB"
+    if unit == "ratio":
+        return f"1/{1 / value:,.3g}" if 0 < value < 1 else f"{value:.2f}"
+    if abs(value) >= 1:
+        return f"{value:,.0%}"
+    return f"{value:.4%}" if 0 < abs(value) < 0.001 else f"{value:.2%}"
