@@ -12,7 +12,7 @@ from torch.nn.parameter import UninitializedParameter
 from grokwatch.callbacks.settings import Settings
 from grokwatch.callbacks.training import Training
 from grokwatch.monitor.bystander import device_of, same_random_numbers
-from grokwatch.monitor.curvature import MOST_PARAMETERS, Curvature
+from grokwatch.monitor.curvature import MOST_PARAMETERS, MOST_UNASKED, Curvature
 from grokwatch.monitor.loss_replay import LossOfBatch
 from grokwatch.monitor.optimizer_view import OptimizerView
 from grokwatch.monitor.probe_views import NEEDS, ProbeViews
@@ -84,12 +84,15 @@ class FirstBatch:
         )
 
     def _has_landscape(self) -> bool:
-        """Whether vectors over all weights fit beside the training."""
-        parameters = [] if self._training.is_sharded else self._training.module.parameters()
+        """Whether vectors over all weights fit beside the training, or are asked for."""
+        if self._training.is_sharded:
+            return False
+        parameters = self._training.module.parameters()
         size = sum(p.numel() for p in parameters if not isinstance(p, UninitializedParameter))
-        if size > MOST_PARAMETERS:
-            self._reasons[Need.LANDSCAPE] = f"{size:,} weights are more than {MOST_PARAMETERS:,}"
-        return not self._training.is_sharded and size <= MOST_PARAMETERS
+        most = MOST_UNASKED if self._loss is None else MOST_PARAMETERS
+        if size > most:
+            self._reasons[Need.LANDSCAPE] = f"{size:,} weights: vectors of more than {most:,} weigh"
+        return size <= most
 
     def _views(self, roles: Roles) -> ProbeViews:
         """What else can be seen on the train probe."""

@@ -23,7 +23,10 @@ Method: TypeAlias = Literal["double backward", "finite differences"]
 T = TypeVar("T")
 
 MOST_IN_FLOAT64 = 1_000_000
+MOST_UNASKED = 1_000_000
+"""Weights up to which a loss that was recognized is used: products keep several vectors."""
 MOST_PARAMETERS = 100_000_000
+"""Weights up to which a loss that the user gave is used."""
 CONTRADICTION = 0.02
 COARSE_CONTRADICTION = 0.1
 CLEARLY = 10.0

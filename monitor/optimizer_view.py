@@ -66,7 +66,7 @@ class OptimizerView:
     def _momentum(self) -> Mapping[str, Tensor]:
         """The running mean of gradients, without its bias towards 0."""
         return {
-            name: state["exp_avg"] / _unbiased(group["betas"][0], state)
+            name: _over(state["exp_avg"], _unbiased(group["betas"][0], state))
             for name, group, state in self._adaptive()
         }
 
@@ -123,6 +123,11 @@ def _second(state: Mapping[str, Any]) -> Tensor:
     """The running mean of squared gradients, or the largest there has been, as it is used."""
     second: Tensor = state["max_exp_avg_sq"] if "max_exp_avg_sq" in state else state["exp_avg_sq"]
     return second
+
+
+def _over(tensor: Tensor, number: float) -> Tensor:
+    """Divide; by 1, which is soon the weight of a running mean, without a copy."""
+    return tensor if number == 1 else tensor / number
 
 
 def _unbiased(beta: float | Tensor, state: Mapping[str, Any]) -> float:

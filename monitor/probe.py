@@ -87,7 +87,9 @@ class Probe:
             name, for an effective matrix such as embedding times hidden layer. The axis as long as
             the group's order is the token (or input) axis.
         axes: role -> its token or input axis, where both axes fit the group.
-        loss: `loss(module, batch) -> scalar`, so that curvature can be evaluated again.
+        loss: `loss(module, batch) -> scalar`, so that curvature can be evaluated again. A standard
+            loss is recognized without it, but used up to a million weights only: curvature keeps
+            about eight vectors as long as the weights.
         hidden: name of the submodule whose output is the hidden state to look at, or
             `hidden(module, *inputs) -> (N, D)`, which must change nothing in the module; by default
             what the last nn.Linear is given.

@@ -4,7 +4,6 @@ The inner product of two rows' sketches is, on average over signs, that of their
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -17,7 +16,6 @@ from grokwatch.monitor.loss_replay import aside, trainable
 
 SKETCH = 2_048
 MOST_ROWS = 16
-MOST_NUMBERS = 1 << 22
 _NUM_SIGNS = (1 << 20) - 1  # odd: two entries of one bucket never share a sign by its period
 
 
@@ -46,7 +44,6 @@ class OutputGradients:
         self._targets = targets
         self._size = size
         self._signs: Tensor | None = None
-        self._is_batched = True
 
     def __call__(self, rows: Tensor, /) -> Tensor:
         """Sketch the gradients of some decisions.
@@ -59,11 +56,10 @@ class OutputGradients:
         """
         with aside(self._module):
             copies = {n: p.detach().requires_grad_() for n, p in trainable(self._module).items()}
-            size = sum(copy.numel() for copy in copies.values())
-            count = max(1, min(MOST_ROWS, MOST_NUMBERS // max(size, 1)))
             with lent(self._module, copies):
                 chunks = [
-                    self._chunk(chunk, list(copies.values())) for chunk in torch.split(rows, count)
+                    self._chunk(chunk, list(copies.values()))
+                    for chunk in torch.split(rows, MOST_ROWS)
                 ]
         return torch.cat(chunks)
 
@@ -71,39 +67,16 @@ class OutputGradients:
         """Run the model on the examples of some rows, and sketch their gradients."""
         contrasts = self._contrasts(rows)
         check_reach(contrasts)
-        if self._is_batched and len(rows) > 1:
-            try:
-                return self._at_once(contrasts, weights)
-            except torch.OutOfMemoryError:
-                raise
-            except Exception:  # not every operation can be batched
-                self._is_batched = False
         last = len(rows) - 1
-        return torch.cat(
-            [
-                self._sketch(
-                    torch.autograd.grad(
-                        contrast, weights, retain_graph=index < last, materialize_grads=True
-                    ),
-                    1,
+        sketches = [
+            self._sketch(
+                torch.autograd.grad(
+                    contrast, weights, retain_graph=index < last, materialize_grads=True
                 )
-                for index, contrast in enumerate(contrasts)
-            ]
-        )
-
-    def _at_once(self, contrasts: Tensor, weights: list[Tensor]) -> Tensor:
-        """All gradients of a chunk in one batched pass."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an operation is batched by a loop
-            gradients = torch.autograd.grad(
-                contrasts,
-                weights,
-                torch.eye(len(contrasts), dtype=contrasts.dtype, device=contrasts.device),
-                retain_graph=True,
-                is_grads_batched=True,
-                materialize_grads=True,
             )
-        return self._sketch(gradients, len(contrasts))
+            for index, contrast in enumerate(contrasts)
+        ]
+        return torch.stack(sketches)
 
     def _contrasts(self, rows: Tensor) -> Tensor:
         """The contrast of each row's logits: `(k,)`."""
@@ -122,19 +95,19 @@ class OutputGradients:
         logits = pair[0].index_select(0, positions.to(pair[0].device))
         return logits @ contrast(logits.shape[-1]).to(logits)
 
-    def _sketch(self, gradients: Sequence[Tensor], count: int) -> Tensor:
-        """Add each entry to its bucket with its sign: `(count, S)`."""
+    def _sketch(self, gradients: Sequence[Tensor]) -> Tensor:
+        """Add each entry to its bucket with its sign: `(S,)`."""
         start, sketch = 0, torch.zeros((), dtype=torch.float32)
         for gradient in gradients:
             dense = gradient.to_dense() if gradient.is_sparse else gradient
-            flat = dense.detach().reshape(count, -1)
+            flat = dense.detach().reshape(-1)
             flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
-            signed = flat * self._sign(start, flat.shape[1], flat.device)
+            signed = flat * self._sign(start, len(flat), flat.device)
             before = start % self._size
-            after = -(before + flat.shape[1]) % self._size
+            after = -(before + len(flat)) % self._size
             padded = nn.functional.pad(signed, (before, after))
-            sketch = sketch.to(flat.device) + padded.reshape(count, -1, self._size).sum(1)
-            start += flat.shape[1]
+            sketch = sketch.to(flat.device) + padded.reshape(-1, self._size).sum(0)
+            start += len(flat)
         return sketch
 
     def _sign(self, start: int, length: int, device: torch.device) -> Tensor:

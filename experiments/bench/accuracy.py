@@ -40,10 +40,15 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Converged:
-    """Top eigenvalue and trace on the sub-batch and on the whole train set, at one step."""
+    """Top eigenvalue and trace on the sub-batch and on the whole train set, at one step.
+
+    `quarter_top` is that on every fourth example: what a model would have whose batch is too dear
+    to be taken whole.
+    """
 
     part_top: float
     whole_top: float
+    quarter_top: float
     part_trace: Estimate
     whole_trace: Estimate
 
@@ -81,10 +86,12 @@ class Reference:
     def _read(self, snapshot: Snapshot) -> Readings:
         assert snapshot.landscape is not None  # its need
         whole = Hessian(self._module, self._batch)
+        quarter = Hessian(self._module, [part[::4] for part in self._batch])
         part_product, size = snapshot.landscape.product, whole.size
         self.found[snapshot.step] = Converged(
             part_top=converged_top(part_product, size),
             whole_top=converged_top(whole.product, size),
+            quarter_top=converged_top(quarter.product, size),
             part_trace=mean_trace(part_product, size, self._num_products),
             whole_trace=mean_trace(whole.product, size, self._num_products),
         )
@@ -193,9 +200,14 @@ def judge(model: str, pairs: Sequence[tuple[Observation, Converged]]) -> list[Ro
     gate, sure = "at least 95 % of readings", f"; converged up to {np.median(errors):.2%}"
     return [
         *_within(model, "sharpness", tops, gate),
-        _bias(model, "top eigenvalue", tops),
+        _bias(
+            model, "the sub-batch: top eigenvalue", [(so.part_top, so.whole_top) for _, so in pairs]
+        ),
+        _bias(
+            model, "a quarter: top eigenvalue", [(so.quarter_top, so.whole_top) for _, so in pairs]
+        ),
         *_within(model, "hessian_trace", traces, ""),
-        _bias(model, "trace", traces, sure),
+        _bias(model, "the sub-batch: trace", [each[1:] for each in traces], sure),
     ]
 
 
@@ -224,13 +236,13 @@ def _within(model: str, name: str, triples: Sequence[_Triple], target: str) -> l
     return rows
 
 
-def _bias(model: str, what: str, triples: Sequence[_Triple], sure: str = "") -> Row:
-    """How much more the sub-batch has than the train set."""
-    bias = [part / whole - 1 for _, part, whole in triples]
+def _bias(model: str, what: str, pairs: Sequence[tuple[float, float]], sure: str = "") -> Row:
+    """How much more a part of the train set has than all of it."""
+    bias = [part / whole - 1 for part, whole in pairs]
     low, middle, high = np.quantile(bias, (0.05, 0.5, 0.95))
     return Row(
         workload=model,
-        what=f"bias of the sub-batch: {what} less the train set's, over it",
+        what=f"bias of {what} less the train set's, over it",
         value=float(middle),
         low=float(low),
         high=float(high),

@@ -5,12 +5,18 @@ the first of them that is read.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from grokwatch.experiments.bench.rows import Row, median_interval, spread
 from grokwatch.experiments.bench.sizes import DEMO, TINY, TRANSFORMER, workload
 from grokwatch.experiments.bench.watched import Watched, watch
 from grokwatch.experiments.counting import Counting
+from grokwatch.experiments.workloads import Workload
+from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Signal
 
@@ -38,13 +44,22 @@ def costs(
     """
     rows = []
     for name in names:
-        model, (steps, usual) = workload(name), _ROUNDS[name]
+        model, (steps, usual) = _with_loss(workload(name)), _ROUNDS[name]
         number = usual if rounds is None else rounds
         with counting(f"costs, {name}", number + 2) as done:
             found = watch(model, signals, steps=steps, rounds=number, done=done)
         rows += [_row(model.name, signal, found) for signal in signals]
         rows.append(_whole(model.name, found))
     return rows
+
+
+def _with_loss(model: Workload) -> Workload:
+    """The same, with its loss given: a recognized one is not used for large models."""
+
+    def loss(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return cross_entropy(module(batch[0]), batch[1])
+
+    return replace(model, probe=replace(model.probe or Probe(), loss=loss))
 
 
 def _row(model: str, signal: Signal, found: Watched) -> Row:

@@ -158,6 +158,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         name="weight_slope",
         read=_read_slope,
+        cost=Cost.MODERATE,
         needs=frozenset({Need.GRADIENTS}),
         bounds=(-math.inf, math.inf),
         summary="Change of the loss per relative growth of the weights; below 0 growth lowers it.",
@@ -175,6 +176,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal(
         name="momentum_ratio",
         read=_read_momentum,
+        cost=Cost.MODERATE,
         needs=frozenset({Need.GRADIENTS, Need.MOMENTUM}),
         bounds=(0.0, math.inf),
         summary="Length of the optimizer's running mean gradient over the gradient's; slow part.",

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grokwatch.monitor.snapshot import Need, Readings, Signal, Snapshot
+from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
 
 
 def update_curvature(
@@ -108,12 +108,26 @@ def _flat(x: Tensor, models: tuple[int, ...]) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32)).reshape(*models, -1)
 
 
-def _read_update_curvature(snapshot: Snapshot) -> Readings:
-    """Read the curvature along the last update."""
+def _update_curvature(snapshot: Snapshot) -> Tensor:
+    """Curvature along the last update, once per snapshot."""
     gradients, previous = snapshot.gradients or {}, snapshot.previous_gradients or {}
     update = snapshot.update or {}
-    curvature = update_curvature(gradients, previous, update, models=snapshot.models)
-    return {"update_curvature": curvature}
+    return snapshot.once(
+        "landscape.update_curvature",
+        lambda: update_curvature(gradients, previous, update, models=snapshot.models),
+    )
+
+
+def _read_update_curvature(snapshot: Snapshot) -> Readings:
+    """Read the curvature along the last update."""
+    return {"update_curvature": _update_curvature(snapshot)}
+
+
+def _read_relative_update_curvature(snapshot: Snapshot) -> Readings:
+    """Read the same over the loss of the batch."""
+    assert snapshot.losses is not None  # its need
+    value = per_loss(_update_curvature(snapshot).double(), snapshot.losses[..., -1])
+    return {"relative_update_curvature": value}
 
 
 SIGNALS: tuple[Signal, ...] = (
@@ -124,5 +138,14 @@ SIGNALS: tuple[Signal, ...] = (
         bounds=(-math.inf, math.inf),
         summary="Curvature of the train loss along the update; biased upward on mini-batches.",
         source="Barzilai and Borwein 1988",
+    ),
+    Signal(
+        name="relative_update_curvature",
+        read=_read_relative_update_curvature,
+        needs=frozenset({Need.UPDATE, Need.LOSSES}),
+        bounds=(-math.inf, math.inf),
+        cost=Cost.MODERATE,
+        summary="Curvature along the update per loss of the batch; does not fall with the loss.",
+        source="Barzilai and Borwein 1988, over the loss",
     ),
 )

@@ -19,7 +19,7 @@ from grokwatch.monitor.snapshot import Access, Cost, Need, Readings, Signal, Sna
 MOST_SETS = 1 << 17
 MOST_DEGREE = 4
 _DEGREES = ("one", "two", "three", "four")
-_MOST_HELD = 1 << 22  # products of pairs held at once
+_MOST_HELD = 1 << 20  # products of pairs held at once
 
 
 def soft_answer(margins: Float[Tensor, "*models M"]) -> Float[Tensor, "*models M"]:

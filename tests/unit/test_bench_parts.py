@@ -173,19 +173,19 @@ def observed(**values: float) -> Observation:
 
 
 def test_readings_are_judged_against_both_converged_values() -> None:
-    so = Converged(10.0, 8.0, Estimate(100.0, 1.0), Estimate(50.0, 1.0))
+    so = Converged(10.0, 8.0, 12.0, Estimate(100.0, 1.0), Estimate(50.0, 1.0))
     pairs = [(observed(sharpness=10.4, hessian_trace=50.0), so)] * 19
     pairs.append((observed(sharpness=12.0, hessian_trace=50.0), so))
-    part, whole, bias, part_trace, whole_trace, trace_bias = judge("model", pairs)
+    part, whole, bias, quarter, part_trace, whole_trace, trace_bias = judge("model", pairs)
     assert (part.value, part.is_met, whole.value, whole.is_met) == (0.95, True, 0.0, False)
-    assert bias.value == pytest.approx(0.25)
+    assert (bias.value, quarter.value) == (pytest.approx(0.25), pytest.approx(0.5))
     assert (part_trace.value, whole_trace.value, whole_trace.is_met) == (0.0, 1.0, None)
     assert trace_bias.value == pytest.approx(1.0)
     assert "2.00%" in trace_bias.note
 
 
 def test_what_was_not_read_is_said_so() -> None:
-    so = Converged(10.0, 8.0, Estimate(1.0, 0.1), Estimate(1.0, 0.1))
+    so = Converged(10.0, 8.0, 12.0, Estimate(1.0, 0.1), Estimate(1.0, 0.1))
     part, *_ = judge("model", [(observed(), so)])
     assert (part.value, part.is_met, part.note) == (None, None, "it was not read")
 

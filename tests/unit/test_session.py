@@ -22,6 +22,7 @@ from grokwatch.callbacks.training import is_sharded
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.journal import Journal, read
 from grokwatch.monitor.lock import is_locked
+from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.records import Alert, Assessment, Observation, RunStarted
 from grokwatch.monitor.snapshot import Access, Signal
 from grokwatch.monitor.vocabulary import Stage
@@ -198,19 +199,27 @@ def test_fully_sharded_parameters_are_told_from_whole_ones(
         torch.distributed.destroy_process_group()
 
 
+@pytest.mark.parametrize(("is_asked", "most"), [(False, "MOST_UNASKED"), (True, "MOST_PARAMETERS")])
 def test_a_landscape_of_too_many_weights_is_skipped_and_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_asked: bool, most: str
 ) -> None:
-    monkeypatch.setattr("grokwatch.callbacks.first_batch.MOST_PARAMETERS", 10)
-    model = nn.Linear(4, 4)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with LoopMonitor(model, sinks=(), directory=tmp_path) as monitor:
-        monitor.before_batch(BATCH)
-        loss = cross_entropy(model(BATCH[0]), BATCH[1])
-        torch.autograd.backward(loss)
-        monitor.before_update()
-        optimizer.step()
-        monitor.after_update(loss)
-    started = next(r for r in read(monitor.directory) if isinstance(r, RunStarted))
-    reasons = {skip.name: skip.reason for skip in started.skipped}
-    assert reasons["sharpness"].endswith("(20 weights are more than 10)")
+    def loss_of(module: nn.Module, batch: Any) -> Tensor:
+        return cross_entropy(module(batch[0]), batch[1])
+
+    def reasons() -> dict[str, str]:
+        model = nn.Linear(4, 4)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        probe = Probe(loss=loss_of if is_asked else None)
+        with LoopMonitor(model, probe, sinks=(), directory=tmp_path) as monitor:
+            monitor.before_batch(BATCH)
+            loss = loss_of(model, BATCH)
+            torch.autograd.backward(loss)
+            monitor.before_update()
+            optimizer.step()
+            monitor.after_update(loss)
+        started = next(r for r in read(monitor.directory) if isinstance(r, RunStarted))
+        return {skip.name: skip.reason for skip in started.skipped}
+
+    assert "sharpness" not in reasons()
+    monkeypatch.setattr(f"grokwatch.callbacks.first_batch.{most}", 10)
+    assert reasons()["sharpness"].endswith("(20 weights: vectors of more than 10 weigh)")

@@ -72,6 +72,7 @@ WEIGHT_DEGREE = {
 WEIGHT_LOG = {"commutator_defect.log"}  # grows by log 2 when weights double
 GRADIENT_DEGREE = {
     **{"gradient_norm": 1, "update_curvature": 1, "weight_slope": 1, "momentum_ratio": -1},
+    "relative_update_curvature": 1,
 }
 UNEVEN = {"absolute_weight_entropy"}  # -sum |w| log |w| has no degree
 ENDLESS = {"norm_crossing"}  # infinite where the norm is not on course to cross
@@ -353,6 +354,8 @@ def test_loss_scale_moves_only_the_level(signal: Signal) -> None:
     expected = dict(signal.read(snapshot))
     if "train_loss.log" in expected:
         expected["train_loss.log"] = expected["train_loss.log"] + math.log(2)
+    if "relative_update_curvature" in expected:
+        expected["relative_update_curvature"] = expected["relative_update_curvature"] / 2
     assert_close(
         signal.read(dataclasses.replace(snapshot, losses=snapshot.losses * 2, memory={})),
         expected,

@@ -1,7 +1,5 @@
 """Sketched output gradients against gradients of one row at a time."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -70,35 +68,6 @@ def test_rows_do_not_depend_on_their_company() -> None:
     together = source(torch.arange(2 * MOST_ROWS + 1))
     alone = torch.cat([source(torch.tensor([row])) for row in range(2 * MOST_ROWS + 1)])
     torch.testing.assert_close(together, alone)
-
-
-class Plain(torch.autograd.Function):
-    """tanh that cannot be batched, because its gradient passes through NumPy."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.tanh()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        slope: Tensor = 1 - ctx.saved_tensors[0].tanh() ** 2
-        return torch.from_numpy(gradient.detach().numpy()) * slope
-
-
-class Activation(nn.Module):
-    def forward(self, inputs: Tensor) -> Any:
-        return Plain.apply(inputs)  # type: ignore[no-untyped-call]
-
-
-def test_operations_that_cannot_be_batched_are_looped_over() -> None:
-    module, fused = model(), model()
-    fused[1] = Activation()
-    looped, batched = (OutputGradients(m, (INPUTS,), CLASSES) for m in (fused, module))
-    for _ in range(2):
-        torch.testing.assert_close(looped(torch.arange(20)), batched(torch.arange(20)))
-    assert batched._is_batched
-    assert not looped._is_batched
 
 
 def test_decisions_of_sequences_are_rows() -> None:
