@@ -260,7 +260,13 @@ def bench(
     """
     from grokwatch.monitor.commands.bench import bench as run
 
-    report = run(parts or (), rounds=rounds, show=_to_stderr, progress=sys.stderr.isatty())
+    report = run(
+        parts or (),
+        rounds=rounds,
+        show=_to_stderr,
+        progress=sys.stderr.isatty(),
+        width=shutil.get_terminal_size().columns,
+    )
     _show(report, as_json)
 
 

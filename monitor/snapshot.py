@@ -183,25 +183,11 @@ class Snapshot:
         return self._computed[key]
 
     def has(self, need: Need) -> bool:
-        """Whether this snapshot can give `need`."""
-        present: Mapping[Need, object] = {
-            Need.GRADIENTS: self.gradients,
-            Need.UPDATE: self.update and self.previous_gradients and self.gradients,
-            Need.MOMENTUM: self.momentum,
-            Need.PRECONDITIONER: self.preconditioner,
-            Need.DECAY: self.decay,
-            Need.LOSSES: self.losses is not None,
-            Need.LOGITS: self.logits is not None,
-            Need.REPRESENTATIONS: self.representations,
-            Need.ATTENTION: self.attention,
-            Need.TANGENTS: self.tangents is not None,
-            Need.LANDSCAPE: self.landscape is not None,
-            Need.TOKENS: self.tokens,
-            Need.PERMUTATIONS: self.permutations,
-            Need.INPUTS: self.inputs,
-            Need.FRESH: self.fresh is not None,
-        }
-        return bool(present[need])
+        """Whether this snapshot can give `need`, which is named as its field is."""
+        if need is Need.UPDATE:
+            return bool(self.update and self.previous_gradients and self.gradients)
+        found: object = getattr(self, need.name.lower())
+        return bool(found) if isinstance(found, Mapping) else found is not None
 
 
 @dataclass(frozen=True, kw_only=True)

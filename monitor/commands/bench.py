@@ -1,6 +1,7 @@
 """`grokwatch bench`: what signals cost, how right they are, and how others fare, in one run."""
 
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -13,10 +14,9 @@ from grokwatch.experiments.bench.memory import memory
 from grokwatch.experiments.bench.presets import presets
 from grokwatch.experiments.bench.rows import Row
 from grokwatch.experiments.counting import Counting, counting
-from grokwatch.monitor.commands import Report, table
+from grokwatch.monitor.commands import Report
 from grokwatch.monitor.errors import ConfigurationError
 
-_COLUMNS = ("measured", "figure", "interval", "target", "", "note")
 _NEUTRALITY = (
     "That watching changes no bit of what is trained is a test: "
     "pytest tests/integration/test_neutrality.py"
@@ -74,6 +74,7 @@ def bench(
     rounds: int | None,
     show: Callable[[str], None],
     progress: bool,
+    width: int = 80,
 ) -> Report:
     """Measure some parts, or all.
 
@@ -82,6 +83,7 @@ def bench(
         rounds: rounds, blocks, readings or repeats of each part, None for its own number.
         show: takes a line now and then.
         progress: draw a progress bar on stderr, instead of showing lines.
+        width: characters in a line, for a person.
 
     Returns:
         A row per figure; `holds` where no target is missed.
@@ -101,26 +103,41 @@ def bench(
     found = Bench(machine=here, parts=tuple(parts))
     return Report(
         data=found,
-        lines=(str(here), "", *(line for part in parts for line in _describe(part)), _NEUTRALITY),
+        lines=(
+            *textwrap.wrap(str(here), width),
+            "",
+            *(line for part in parts for line in _describe(part, width)),
+            *textwrap.wrap(_NEUTRALITY, width),
+        ),
         holds=all(row.is_met is not False for part in parts for row in part.rows),
     )
 
 
-def _describe(part: Part) -> tuple[str, ...]:
-    lines = [f"{part.name}: {part.question}"]
+def _describe(part: Part, width: int) -> Iterator[str]:
+    """A part's rows by what they were measured on."""
+    yield from textwrap.wrap(f"{part.name}: {part.question}", width)
     for workload in dict.fromkeys(row.workload for row in part.rows):
-        cells = [_cells(row) for row in part.rows if row.workload == workload]
-        lines += [f"{workload}; 1 thread", *table(_COLUMNS, cells), ""]
-    return tuple(lines)
+        yield ""
+        yield from textwrap.wrap(f"{workload}; 1 thread", width)
+        for row in part.rows:
+            if row.workload == workload:
+                yield from _lines(row, width)
+    yield ""
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _lines(row: Row, width: int) -> Iterator[str]:
+    """Figure, interval and verdict in columns, and beside them in words what they are of."""
     verdict = {None: "", True: "met", False: "missed"}[row.is_met]
-    between = "-"
+    between = ""
     if row.low is not None and row.high is not None:
         between = f"{_figure(row.low, row.unit)} to {_figure(row.high, row.unit)}"
     figure = "skipped" if row.value is None else _figure(row.value, row.unit)
-    return row.what, figure, between, row.target or "-", verdict, row.note
+    columns = f"{figure:>9}  {between:<20} {verdict:<6}  "
+    target = f"target: {row.target}" if row.target else ""
+    words = "; ".join(part for part in (row.what, target, row.note) if part)
+    first, *others = textwrap.wrap(words, max(30, width - len(columns)), break_on_hyphens=False)
+    yield columns + first
+    yield from (" " * len(columns) + line for line in others)
 
 
 def _figure(value: float, unit: str) -> str:
