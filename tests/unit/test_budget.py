@@ -89,7 +89,7 @@ def test_slow_first_reading_does_not_blind_a_run() -> None:
 def test_dear_item_waits_and_is_not_starved() -> None:
     costs = {OBSERVATION: 5e-3, "dear": 30e-3}
     _, seen = Watched(1e-3, costs, 1, 100_000).run(100_000)
-    assert 10 <= len(seen["dear"]) < len(seen[OBSERVATION])
+    assert 8 <= len(seen["dear"]) < len(seen[OBSERVATION])
 
 
 def test_what_others_do_not_want_goes_to_the_dear() -> None:
