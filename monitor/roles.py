@@ -43,7 +43,7 @@ class View:
     def indexed(self, matrix: Tensor) -> Tensor:
         """The matrix with the group on axis -2, without special rows: `(order, width)`."""
         rows = matrix if self.axis == 0 else matrix.mT
-        return rows[: self.order]
+        return rows[..., : self.order, :]
 
 
 @dataclass(frozen=True)

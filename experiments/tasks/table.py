@@ -60,7 +60,7 @@ def _refuse(what: str, known: Mapping[str, object], given: str) -> None:
         ConfigurationError: always.
     """
     nearest = difflib.get_close_matches(given, known, n=1, cutoff=0.0)[0]
-    msg = f"Expected {what} among {', '.join(known)}, got {given!r}. Try {nearest!r}."
+    msg = f"Expected {what} among {', '.join(known)}, got {given!r}. Try the nearest, {nearest!r}."
     raise ConfigurationError(msg)
 
 
@@ -72,6 +72,6 @@ def _fit(key: str, value: object, default: Any) -> object:
     """
     kinds = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
-        msg = f"Expected {key} as {type(default).__name__}, got {value!r}. Try {key}={default!r}."
+        msg = f"Expected {key} as {type(default).__name__}, got {value!r}. Try the default, {key}={default!r}."
         raise ConfigurationError(msg)
     return type(default)(value)

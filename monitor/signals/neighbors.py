@@ -93,7 +93,7 @@ SIGNALS: tuple[Signal, ...] = (
         read=_read,
         needs=frozenset({Need.REPRESENTATIONS}),
         bounds=(0.0, math.inf),
-        cost=Cost.MODERATE,
+        cost=Cost.DEAR,
         summary="Mean dimension of hidden states around an example; falls as test accuracy rises.",
         source="Facco et al. 2017; arXiv:2506.01034",
     ),

@@ -201,12 +201,24 @@ class TestMakeTask:
     @pytest.mark.parametrize(
         ("name", "options", "message"),
         [
-            ("parity", {}, r"a task among modular_addition, .* got 'parity'\. Try 'sparse_parity'"),
-            ("digits", {"sed": 1}, r"an attribute of digits among .* got 'sed'\. Try 'seed'"),
-            ("digits", {"seed": True}, r"Expected seed as int, got True\. Try seed=0"),
+            (
+                "parity",
+                {},
+                r"a task among modular_addition, .* got 'parity'\. Try the nearest, 'sparse_parity'",
+            ),
+            (
+                "digits",
+                {"sed": 1},
+                r"an attribute of digits among .* got 'sed'\. Try the nearest, 'seed'",
+            ),
+            ("digits", {"seed": True}, r"Expected seed as int, got True\. Try the default, seed=0"),
             ("digits", {"random_labels": 1}, r"Expected random_labels as bool, got 1\. Try"),
             ("digits", {"label_noise": "x"}, r"Expected label_noise as float, got 'x'\. Try"),
-            ("modular_arithmetic", {"modulus": 7.0}, r"modulus as int, got 7\.0\. Try modulus=67"),
+            (
+                "modular_arithmetic",
+                {"modulus": 7.0},
+                r"modulus as int, got 7\.0\. Try the default, modulus=67",
+            ),
         ],
     )
     def test_what_it_does_not_know_is_refused(
