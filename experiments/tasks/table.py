@@ -72,6 +72,9 @@ def _fit(key: str, value: object, default: Any) -> object:
     """
     kinds = (int, float) if isinstance(default, float) else type(default)
     if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
-        msg = f"Expected {key} as {type(default).__name__}, got {value!r}. Try the default, {key}={default!r}."
+        msg = (
+            f"Expected {key} as {type(default).__name__}, got {value!r}. "
+            f"Try the default, {key}={default!r}."
+        )
         raise ConfigurationError(msg)
     return type(default)(value)

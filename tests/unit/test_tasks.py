@@ -204,7 +204,7 @@ class TestMakeTask:
             (
                 "parity",
                 {},
-                r"a task among modular_addition, .* got 'parity'\. Try the nearest, 'sparse_parity'",
+                r"a task among modular_addition, .* got 'parity'\. Try the nearest, 'sparse_par",
             ),
             (
                 "digits",
