@@ -271,6 +271,23 @@ def bench(
 
 
 @app.command()
+def sweep(
+    context: typer.Context,
+    grid: Annotated[Path, typer.Argument(metavar="GRID.toml", help="What to train.")],
+    directory: Directory = None,
+    as_json: Json = False,
+) -> None:
+    """Train a grid of small models together; a killed sweep goes on where it was.
+
+    Example: grokwatch sweep experiments/grids/tiny.toml
+    """
+    from grokwatch.monitor.commands.sweep import sweep as run
+
+    root = Path(_section(context, directory).directory)
+    _show(run(grid, root, show=_to_stderr, progress=sys.stderr.isatty()), as_json)
+
+
+@app.command()
 def doctor(context: typer.Context, directory: Directory = None, as_json: Json = False) -> None:
     """Check this machine: versions, directory, port.
 

@@ -115,4 +115,4 @@ class CircularMLP(nn.Module):
 
     def probe(self, prefix: str = "") -> Probe:
         """Where its neurons are; what it knows of tokens was given, not learned."""
-        return probe_of(prefix, group=f"cyclic:{self.modulus}")
+        return probe_of(prefix)

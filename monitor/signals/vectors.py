@@ -156,7 +156,7 @@ def count_sketch(
         num_buckets: K.
 
     Returns:
-        `(*models, K)` float64, in the unit of x; linear in x.
+        `(*models, min(K, P))` float64, in the unit of x; linear in x.
 
     Example:
         >>> x = torch.ones(3, dtype=torch.float64)
@@ -167,6 +167,8 @@ def count_sketch(
         Charikar, Chen and Farach-Colton 2002; Weinberger et al. 2009 (inner products).
     """
     size = x.shape[-1]
+    if size <= num_buckets:
+        return x.double()
     signed = x * _signs(size, x.dtype, x.device)
     rows = torch.nn.functional.pad(signed, (0, -size % num_buckets))
     return rows.reshape(*x.shape[:-1], -1, num_buckets).sum(-2, dtype=torch.float64)

@@ -32,7 +32,9 @@ from grokwatch.monitor.records import (
 from grokwatch.monitor.sinks import RecordingSink
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
-COMMANDS = ("demo", "runs", "replay", "signals", "sync", "validate", "overhead", "bench", "doctor")
+COMMANDS = (
+    "demo", "runs", "replay", "signals", "sync", "validate", "overhead", "bench", "sweep", "doctor",
+)  # fmt: skip
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 
 

@@ -66,7 +66,7 @@ class TestEveryModel:
         probe = model.probe(prefix)
         weights = {f"{prefix}{key}": w for key, w in model.named_parameters()}
         stacked = {key: torch.stack([w, w]) for key, w in weights.items()}
-        assert (probe.group is None) == (name == "plain_mlp")
+        assert (probe.group is None) == (name in {"plain_mlp", "circular_mlp"})
         for role, matrix in probe.roles.items():
             single, double = (
                 w[matrix] if isinstance(matrix, str) else matrix(w) for w in (weights, stacked)

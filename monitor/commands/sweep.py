@@ -1,0 +1,130 @@
+"""`grokwatch sweep`: train a grid of small models, and say what became of each cell of it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from grokwatch.experiments.counting import counting
+from grokwatch.experiments.sweep import Run, read_grid
+from grokwatch.experiments.sweep import sweep as train_all
+from grokwatch.monitor.commands import Report, number, table
+from grokwatch.monitor.labels import label
+from grokwatch.monitor.records import (
+    AnyRecord,
+    Evaluation,
+    HyperParameter,
+    Observation,
+    Outcome,
+    RunEnded,
+    RunStarted,
+)
+from grokwatch.monitor.vocabulary import Phase, RunStatus
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one run."""
+
+    run_id: str
+    seed: int
+    diverged: bool
+    outcome: Outcome
+
+
+class CellRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs of one cell, which differ in their seeds alone; `settings` are what varies."""
+
+    cell: str
+    settings: dict[str, HyperParameter]
+    phases: dict[str, int]
+    diverged: int
+    runs: tuple[RunRow, ...]
+
+
+def sweep(path: Path, root: Path, *, show: Callable[[str], None], progress: bool) -> Report:
+    """Train what a grid asks for, and count phases.
+
+    Args:
+        path: the grid's file.
+        root: the folder of all of grokwatch's files.
+        show: takes a line now and then.
+        progress: draw a progress bar on stderr, instead of showing lines.
+
+    Returns:
+        A row for each cell; `holds` always.
+
+    Raises:
+        ConfigurationError: the grid cannot be.
+    """
+    grid = read_grid(path)
+    records = train_all(grid, root, counting(show, progress=progress), show)
+    rows = {row.run_id: row for row in map(_judged, records)}
+    cells = _cells(grid.runs, rows)
+    columns = [*dict.fromkeys(key for cell in cells for key in cell.settings)]
+    phases = [phase.value for phase in Phase if any(phase.value in c.phases for c in cells)]
+    shown = [
+        (
+            cell.cell[:8],
+            *(str(cell.settings.get(key, "-")) for key in columns),
+            number(len(cell.runs)),
+            *(number(cell.phases.get(phase, 0)) for phase in phases),
+            number(cell.diverged),
+        )
+        for cell in cells
+    ]
+    return Report(data=cells, lines=table(("cell", *columns, "runs", *phases, "diverged"), shown))
+
+
+def _judged(records: Sequence[AnyRecord]) -> RunRow:
+    """Label one run."""
+    started = next(record for record in records if isinstance(record, RunStarted))
+    num_test = started.hyper_parameters["num_test"]
+    outcome = label(
+        (record for record in records if isinstance(record, Observation)),
+        (record for record in records if isinstance(record, Evaluation)),
+        num_test_examples=num_test if isinstance(num_test, int) else None,
+    )
+    failed = (r.status is RunStatus.FAILED for r in records if isinstance(r, RunEnded))
+    seed = started.hyper_parameters["seed"]
+    return RunRow(
+        run_id=started.run_id,
+        seed=seed if isinstance(seed, int) else 0,
+        diverged=any(failed),
+        outcome=outcome,
+    )
+
+
+def _cells(runs: Iterable[Run], rows: dict[str, RunRow]) -> list[CellRow]:
+    """Gather runs by cell, in the order of the grid."""
+    members: dict[str, list[Run]] = {}
+    for run in runs:
+        members.setdefault(run.cell.id, []).append(run)
+    settings = {cell: same[0].cell.settings() for cell, same in members.items()}
+    varying = _varying(list(settings.values()))
+    return [
+        _cell(
+            cell, same, rows, {key: settings[cell][key] for key in varying if key in settings[cell]}
+        )
+        for cell, same in members.items()
+    ]
+
+
+def _cell(
+    cell: str, runs: Iterable[Run], rows: dict[str, RunRow], settings: dict[str, HyperParameter]
+) -> CellRow:
+    """Count what became of the runs of a cell."""
+    found = tuple(rows[run.id] for run in runs)
+    return CellRow(
+        cell=cell,
+        settings=settings,
+        phases=dict(Counter(row.outcome.phase.value for row in found)),
+        diverged=sum(row.diverged for row in found),
+        runs=found,
+    )
+
+
+def _varying(settings: Sequence[dict[str, HyperParameter]]) -> list[str]:
+    """Settings that are not the same in all cells."""
+    keys = dict.fromkeys(key for each in settings for key in each)
+    return [key for key in keys if len({repr(each.get(key)) for each in settings}) > 1]

@@ -1,0 +1,162 @@
+"""`grokwatch sweep` as people use it: killed, resumed, with broken files beside it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from grokwatch.experiments.counting import counting
+from grokwatch.experiments.sweep import plan, read_chunk, read_grid, sweep
+from grokwatch.experiments.sweep.engine import SWEEPS
+from grokwatch.experiments.sweep.store import SUFFIX
+from grokwatch.monitor import cli
+from grokwatch.monitor.errors import SchemaError
+from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.segment import frame
+
+TINY = Path(__file__).parents[2] / "experiments" / "grids" / "tiny.toml"
+GROKWATCH = Path(sys.executable).parent / "grokwatch"
+
+# One run a chunk, each of about a second, so that a kill falls between chunks and within one.
+SLOW = """
+import sys
+from pathlib import Path
+from grokwatch.experiments.counting import counting
+from grokwatch.experiments.sweep import read_grid, sweep
+count = counting(print, progress=False)
+list(sweep(read_grid(Path(sys.argv[1])), Path(sys.argv[2]), count, print, chunk_bytes=1))
+"""
+
+
+def values(run: tuple[AnyRecord, ...]) -> list[Mapping[str, Any]]:
+    """All that was measured, without the times."""
+    return [
+        {
+            name: repr(getattr(record, name))
+            for name in record.__struct_fields__
+            if name not in {"time", "cost_seconds"}
+        }
+        for record in run
+        if isinstance(record, Observation | Evaluation)
+    ]
+
+
+def swept(
+    grid: Path, root: Path, *, chunk_bytes: int = 1 << 24
+) -> tuple[list[tuple[AnyRecord, ...]], list[str]]:
+    """Sweep, and what was said meanwhile."""
+    said: list[str] = []
+    count = counting(said.append, progress=False)
+    runs = list(sweep(read_grid(grid), root, count, said.append, chunk_bytes=chunk_bytes))
+    return runs, said
+
+
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / SWEEPS / "tiny"
+    words = [sys.executable, "-c", SLOW, str(TINY), str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
+        while len(list(folder.glob(f"*{SUFFIX}"))) < 2 and process.poll() is None:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob(f"*{SUFFIX}")}
+    assert 2 <= len(kept) < 8
+    runs, _ = swept(TINY, tmp_path, chunk_bytes=1)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(list(folder.glob(f"*{SUFFIX}"))) == 8
+    whole, _ = swept(TINY, tmp_path / "whole", chunk_bytes=1)
+    assert [values(run) for run in runs] == [values(run) for run in whole]
+
+
+def test_a_finished_sweep_trains_nothing(tmp_path: Path) -> None:
+    first, said = swept(TINY, tmp_path)
+    assert said[-1].startswith("sweep tiny: 40/40, chunk 2 of 2, 4 x parity_mlp")
+    again, nothing = swept(TINY, tmp_path)
+    assert nothing == []
+    assert again == first
+
+
+def test_a_broken_chunk_is_named_kept_aside_and_trained_again(tmp_path: Path) -> None:
+    first, _ = swept(TINY, tmp_path)
+    folder = tmp_path / SWEEPS / "tiny"
+    broken, whole = sorted(folder.glob(f"*{SUFFIX}"))
+    content = broken.read_bytes()
+    broken.write_bytes(content[: len(content) // 2])
+    before = whole.stat().st_mtime_ns
+    again, [said, *_] = swept(TINY, tmp_path)
+    assert f"Expected a whole chunk file, got {broken}" in said
+    assert f"It is kept as {broken.name}.broken." in said
+    assert (folder / f"{broken.name}.broken").read_bytes() == content[: len(content) // 2]
+    assert whole.stat().st_mtime_ns == before
+    assert [values(run) for run in again] == [values(run) for run in first]
+    assert read_chunk(broken)
+
+
+def test_a_chunk_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    grid = read_grid(TINY)
+    folder = tmp_path / SWEEPS / "tiny"
+    folder.mkdir(parents=True)
+    path = folder / f"{plan(grid.runs)[0].id(grid.signals)}{SUFFIX}"
+    path.write_bytes(frame(b"\x81\xa6schema\xa499.0") + frame(b"x"))
+    with pytest.raises(SchemaError, match=r"got '99.0'"):
+        swept(TINY, tmp_path)
+    assert path.exists()
+
+
+def call(*words: str | Path) -> Any:
+    return CliRunner().invoke(cli.app, [str(word) for word in words])
+
+
+def test_the_command_counts_phases_by_cell(tmp_path: Path) -> None:
+    shown = call("sweep", TINY, "--directory", tmp_path)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.stdout.splitlines()
+    heading = ["cell", "task.num_train", "optimizer.decay", "runs"]
+    assert lines[0].split()[:4] == heading
+    assert lines[0].split()[-1] == "diverged"
+    assert len(lines) == 5
+    assert [line.split()[1:4] for line in lines[1:]] == [
+        ["60", "0.0", "2"],
+        ["60", "0.3", "2"],
+        ["120", "0.0", "2"],
+        ["120", "0.3", "2"],
+    ]
+    cells = json.loads(call("sweep", TINY, "--directory", tmp_path, "--json").stdout)
+    assert [sum(cell["phases"].values()) for cell in cells] == [2] * 4
+    assert [run["seed"] for run in cells[0]["runs"]] == [0, 1]
+    assert cells[0]["settings"] == {"task.num_train": 60, "optimizer.decay": 0.0}
+    assert cells[0]["phases"] == {"grokking": 2}
+    assert cells[0]["runs"][0]["outcome"]["censored_at"] == 300
+
+
+def test_the_command_counts_diverged_runs(tmp_path: Path) -> None:
+    grid = tmp_path / "diverging.toml"
+    grid.write_text(
+        '[task]\nname = "modular_addition"\nmodulus = 11\n[model]\nname = "circular_mlp"\n'
+        '[optimizer]\nname = "sgd"\nlr = [0.1, 1e30]\n[run]\nsteps = 30\nsignals = "cheap"\n'
+    )
+    shown = call("sweep", grid, "--directory", tmp_path)
+    assert [line.split()[-1] for line in shown.stdout.splitlines()] == ["diverged", "0", "1"]
+
+
+def test_a_grid_that_cannot_be_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    grid = tmp_path / "wrong.toml"
+    grid.write_text(
+        '[task]\nname = "sparse_parity"\nnum_relevant = 31\n[model]\nname = "parity_mlp"'
+    )
+    words = [str(GROKWATCH), "sweep", str(grid)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"grokwatch: [task] of {grid}, sparse_parity with num_relevant=31"
+    )
+    assert "Try num_relevant=3" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
