@@ -158,10 +158,11 @@ def report(started: RunStarted, told: Collection[str] = ()) -> None:
     guesses = [guess for guess in started.guesses if guess not in told]
     if guesses:
         _log.warning("Guessed: %s. Where that is wrong, say it in a Probe.", "; ".join(guesses))
-    other = {"cyclic": "bits", "bits": "cyclic"}.get((started.group or "").partition(":")[0])
+    own = (started.group or "").partition(":")[0]
+    others = {"cyclic", "bits", "symmetric"} - {own} if own else set()
     key = attrgetter("reason", "remedy")
     for (reason, remedy), group in groupby(sorted(started.skipped, key=key), key=key):
         names = ", ".join(skip.name for skip in group)
-        is_other = other is not None and f"group='{other}:" in remedy
+        is_other = any(f"group='{other}:" in remedy for other in others)
         level = logging.INFO if is_other else logging.WARNING
         _log.log(level, "Skipped %s: %s. Try %s.", names, reason, remedy)

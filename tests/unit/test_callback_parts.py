@@ -200,7 +200,10 @@ def test_a_percentage_below_one_is_known_by_its_siblings() -> None:
 
 def test_the_other_kind_of_group_is_no_advice(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    remedies = ("Probe(group='bits:30')", "Probe(group='cyclic:67')", "Probe(loss=...)")
+    remedies = (
+        *("Probe(group='bits:30')", "Probe(group='symmetric:5')"),
+        *("Probe(group='cyclic:67')", "Probe(loss=...)"),
+    )
     skipped = tuple(SkippedSignal(name=r, reason="needs it", remedy=r) for r in remedies)
     guesses = ("told", "new", "newer")
     started = RunStarted(run_id="r", time=0.0, group="cyclic:7", skipped=skipped, guesses=guesses)
@@ -208,4 +211,4 @@ def test_the_other_kind_of_group_is_no_advice(caplog: pytest.LogCaptureFixture) 
     first, *rest = caplog.records
     assert first.message == "Guessed: new; newer. Where that is wrong, say it in a Probe."
     levels = {remedy: r.levelname for r in rest for remedy in remedies if remedy in r.message}
-    assert [levels[remedy] for remedy in remedies] == ["INFO", "WARNING", "WARNING"]
+    assert [levels[remedy] for remedy in remedies] == ["INFO"] * 2 + ["WARNING"] * 2
