@@ -22,7 +22,7 @@ OBSERVATION = "observation"
 
 _CREDIT_STEPS = 1_000
 _WARM_STEPS = 100
-_SEEN = 0.6  # of what training loses; caches and the interpreter lock hide the rest from us
+_SEEN = 0.45  # of what training loses; caches and the interpreter lock hide the rest from us
 _PATIENCE = 0.3
 _PART = 0.75
 _MARGIN = 1.5
