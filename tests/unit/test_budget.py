@@ -178,3 +178,11 @@ def test_no_training_is_no_overhead() -> None:
 def test_shares_outside_the_interval_are_refused(share: float) -> None:
     with pytest.raises(ConfigurationError, match=r"Expected a budget in \(0, 1\].*, got .*Try 0"):
         Budget(share)
+
+
+def test_dearer_items_together_stay_within_what_is_left() -> None:
+    costs = {OBSERVATION: 1e-3} | {f"cheap {n}": 1e-4 for n in range(40)} | {"dear": 0.1}
+    budget, seen = Watched(1e-2, costs, 1, 100_000).run(100_000)
+    spent = sum(costs[name] * len(steps) for name, steps in seen.items() if name != OBSERVATION)
+    assert spent <= 0.5 * 0.01 * budget.training_seconds
+    assert len(seen["dear"]) > 5

@@ -62,3 +62,16 @@ def test_more_than_two_logits() -> None:
     drawn = BitInputs(nn.Linear(3, 4), (train(0.0, 1.0),), 3)
     with pytest.raises(SignalError, match="Expected two logits, or one, for an input, got more"):
         drawn.read(5)
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (-1.0, 1.0)])
+def test_the_lower_value_is_the_sign_above_zero(values: tuple[float, float]) -> None:
+    class First(nn.Module):
+        """Two logits whose margin is the first column."""
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return torch.stack([torch.zeros(len(inputs)), inputs[:, 0]], dim=1)
+
+    fresh = BitInputs(First(), (train(*values),), 3).read(100)
+    low, high = values
+    torch.testing.assert_close(fresh.margins, torch.where(fresh.signs[:, 0] > 0, low, high))

@@ -193,3 +193,38 @@ def test_gradient_descent_with_a_preconditioner_is_stable_up_to_two_over_sharpne
         for _ in range(2000):
             w = w - lr * (hessian @ w) / scale
         assert bool(torch.linalg.vector_norm(w) > before) == grows
+
+
+def counted(spectrum: Tensor, start: Tensor, **options: float) -> tuple[float, float, int]:
+    """Value and residual over the value, and how many products they took."""
+    calls: list[Tensor] = []
+
+    def multiply(vector: Tensor) -> Tensor:
+        calls.append(vector)
+        return spectrum * vector
+
+    pair = top_eigenvalue(multiply, start, **options)  # type: ignore[arg-type]
+    return float(pair.value), float(pair.residual / pair.value), len(calls)
+
+
+def test_as_many_products_as_the_residual_asks_for() -> None:
+    hard = torch.linspace(0, 10, 200, dtype=torch.float64)
+    easy = torch.cat([hard[:-1] / 100, hard[-1:]])
+    _, near, few = counted(easy, normal(200))
+    _, far, more = counted(hard, normal(200))
+    assert few == 4 < more <= 16
+    assert max(near, far) <= 0.05
+    _, rough, most = counted(hard, normal(200), tolerance=1e-9)
+    assert most == 16
+    assert rough > 1e-9
+
+
+def test_a_stack_stops_each_model_where_it_would_stop_alone() -> None:
+    hard = torch.linspace(0, 10, 200, dtype=torch.float64)
+    spectra = torch.stack([torch.cat([hard[:-1] / 100, hard[-1:]]), hard])
+    start = normal(200)
+    together = top_eigenvalue(lambda v: spectra * v, start.expand(2, 200))
+    for index, spectrum in enumerate(spectra):
+        alone = top_eigenvalue(lambda v, s=spectrum: s * v, start)  # type: ignore[misc]
+        assert float(together.value[index]) == pytest.approx(float(alone.value), rel=1e-12)
+        assert float(together.residual[index]) == pytest.approx(float(alone.residual), rel=1e-6)
