@@ -16,7 +16,7 @@ from grokwatch.experiments.counting import Counting
 from grokwatch.experiments.modules import Classifier, hushed, one_thread
 from grokwatch.experiments.optim import AdamW
 from grokwatch.experiments.overhead import Arm, Empty, measure
-from grokwatch.experiments.recipes import ADDITION, build
+from grokwatch.experiments.recipes import ADDITION, Recipe, build
 from grokwatch.monitor.probe import Probe
 
 BARE, CONTROL, EMPTY, WATCHED, SINKS = (
@@ -72,11 +72,16 @@ class Transformer(nn.Module):
 
 def demo_workload() -> Workload:
     """The model, the batch and the probe of `make demo`."""
-    parts = build(ADDITION, 0)
+    return recipe_workload(ADDITION, "demo MLP, 57,500 parameters, batch 911")
+
+
+def recipe_workload(recipe: Recipe, name: str) -> Workload:
+    """The model, the full batch and the probe of a recipe whose steps take about a millisecond."""
+    parts = build(recipe, 0)
     split = parts.data.split
     return Workload(
-        name="demo MLP, 57,500 parameters, batch 911",
-        module=lambda: build(ADDITION, 0).module,
+        name=name,
+        module=lambda: build(recipe, 0).module,
         batch=(split.train_inputs, split.train_targets),
         probe=parts.probe,
         block=480,

@@ -1,5 +1,6 @@
 """The models that are measured, beside those of `grokwatch overhead`."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -8,8 +9,13 @@ from torch.nn import functional
 
 from grokwatch.experiments.modules import Classifier
 from grokwatch.experiments.optim import AdamW
-from grokwatch.experiments.recipes import ADDITION, PARITY, build
-from grokwatch.experiments.workloads import Workload, demo_workload, transformer_workload
+from grokwatch.experiments.recipes import ADDITION, PARITY
+from grokwatch.experiments.workloads import (
+    Workload,
+    demo_workload,
+    recipe_workload,
+    transformer_workload,
+)
 from grokwatch.monitor.probe import Probe
 
 TINY, DEMO, LAYERS, TRANSFORMER = "tiny", "demo", "layers", "transformer"
@@ -46,17 +52,7 @@ def num_parameters(module: nn.Module) -> int:
 
 
 def _tiny() -> Workload:
-    parts = build(PARITY, 0)
-    split = parts.data.split
-    return Workload(
-        name="parity MLP, 2,112 parameters, batch 1,000",
-        module=lambda: build(PARITY, 0).module,
-        batch=(split.train_inputs, split.train_targets),
-        probe=parts.probe,
-        block=480,
-        blocks=58,
-        warm_up=4,
-    )
+    return recipe_workload(PARITY, "parity MLP, 2,112 parameters, batch 1,000")
 
 
 def _layers() -> Workload:
@@ -74,11 +70,10 @@ def _layers() -> Workload:
 
 
 def _transformer() -> Workload:
-    found = transformer_workload()
     probe = Probe(
         group="cyclic:512", roles={"embedding": "model.embed.weight"}, axes={"embedding": 0}
     )
-    return Workload(**{**vars(found), "probe": probe})
+    return replace(transformer_workload(), probe=probe)
 
 
 def _summed_one_hot(pairs: Tensor) -> Tensor:

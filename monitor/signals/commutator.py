@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from grokwatch.monitor.errors import SignalError
-from grokwatch.monitor.signals.weights import parameter_norm
+from grokwatch.monitor.signals.weights import total_norm
 from grokwatch.monitor.snapshot import Cost, Need, Part, Readings, Signal, Snapshot
 
 NUM_PAIRS = 3
@@ -107,7 +107,7 @@ def _read(snapshot: Snapshot) -> Readings:
         for pair in disjoint_pairs(landscape.num_examples)
     ]
     defect = torch.stack(defects).double().median(0).values
-    length = parameter_norm(snapshot.weights.values(), models=snapshot.models)
+    length = total_norm(snapshot)
     least = torch.finfo(torch.float64).tiny
     return {
         "commutator_defect": defect,

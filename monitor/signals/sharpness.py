@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from grokwatch.monitor.signals.landscape import per_loss, train_loss
 from grokwatch.monitor.signals.vectors import flatten
-from grokwatch.monitor.signals.weights import parameter_norm
+from grokwatch.monitor.signals.weights import total_norm
 from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
 
 LEAST_PRODUCTS = 4
@@ -189,7 +189,7 @@ def _read_sharpness(snapshot: Snapshot) -> Readings:
     assert landscape is not None  # its need
     pair = top_eigenvalue(landscape.product, _start(snapshot, landscape.dtype, "sharpness"))
     snapshot.memory["sharpness"] = pair.vector
-    length = parameter_norm(snapshot.weights.values(), models=snapshot.models)
+    length = total_norm(snapshot)
     return {
         "sharpness": pair.value,
         "sharpness.residual": pair.residual,

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from grokwatch.monitor.signals.landscape import per_loss, train_loss
-from grokwatch.monitor.signals.weights import parameter_norm
+from grokwatch.monitor.signals.weights import total_norm
 from grokwatch.monitor.snapshot import Cost, Need, Readings, Signal, Snapshot
 
 NUM_PRODUCTS = 10
@@ -120,7 +120,7 @@ def _read(snapshot: Snapshot) -> Readings:
     count = NUM_PRODUCTS - (known is not None)
     signs = random_signs(size, count, like, snapshot.models)
     trace = hutchinson_trace(landscape.product, signs, known)
-    length = parameter_norm(weights, models=snapshot.models)
+    length = total_norm(snapshot)
     return {
         "hessian_trace": trace.value,
         "hessian_trace.error": trace.error,
