@@ -67,14 +67,23 @@ def configuration() -> str:
 
 def command_line() -> str:
     """The help of every command."""
-    callbacks = [command.callback for command in app.registered_commands]
-    names = ["", *(callback.__name__ for callback in callbacks if callback)]
     parts = []
-    for name in names:
+    for name in ("", *command_names()):
         title = f"grokwatch {name}".strip()
         shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"TERMINAL_WIDTH": "100"})
         parts.append(f"\n## {title}\n\n```\n{shown.stdout.strip()}\n```\n")
     return "".join(parts)
+
+
+def command_names() -> list[str]:
+    """Every command, those of a group behind its name."""
+    callbacks = [command.callback for command in app.registered_commands]
+    names = [callback.__name__ for callback in callbacks if callback]
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            within = group.typer_instance
+            names += [f"{within.info.name} {each.name}" for each in within.registered_commands]
+    return names
 
 
 def _section(section: msgspec.structs.FieldInfo) -> str:

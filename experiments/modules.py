@@ -123,30 +123,6 @@ class FullBatchData(pl.LightningDataModule):
         return self.steps[due] - now if due < len(self.steps) else 0
 
 
-def evaluation_steps(total: int, *, per_decade: int = 100) -> tuple[int, ...]:
-    """Log-spaced steps from 1 to `total`, which is always among them.
-
-    The grid depends neither on `total` nor on what a run does: all runs are evaluated alike.
-
-    Args:
-        total: last step, >= 1.
-        per_decade: grid points per factor of ten; those that fall on the same step are merged.
-
-    Returns:
-        Ascending steps.
-
-    Example:
-        >>> evaluation_steps(10, per_decade=5)
-        (1, 2, 3, 4, 6, 10)
-    """
-    steps = {total}
-    exponent = 0
-    while (step := round(10 ** (exponent / per_decade))) < total:
-        steps.add(step)
-        exponent += 1
-    return tuple(sorted(steps))
-
-
 class Progress(pl.Callback):
     """Calls `report(step, test_accuracy)` every so many updates and after each evaluation.
 
@@ -193,20 +169,6 @@ def hushed(*others: str) -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread while a block runs.
-
-    Matrices this small gain nothing from more, and the bits do not depend on the number of cores.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def make_trainer(steps: int, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:

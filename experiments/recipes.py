@@ -10,16 +10,12 @@ from typing import NamedTuple
 
 import pytorch_lightning as pl
 
+from grokwatch.experiments.evaluation_steps import evaluation_steps
 from grokwatch.experiments.models import MODELS
-from grokwatch.experiments.modules import (
-    Classifier,
-    FullBatchData,
-    evaluation_steps,
-    make_trainer,
-    one_thread,
-)
+from grokwatch.experiments.modules import Classifier, FullBatchData, make_trainer
 from grokwatch.experiments.optim import AdamW
 from grokwatch.experiments.tasks import ModularAddition, SparseParity
+from grokwatch.experiments.threads import one_thread
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.records import HyperParameter

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from grokwatch.callbacks.lightning import GrokkingMonitor
 from grokwatch.experiments.counting import Counting
-from grokwatch.experiments.modules import Classifier, hushed, one_thread
+from grokwatch.experiments.modules import Classifier, hushed
 from grokwatch.experiments.optim import AdamW
 from grokwatch.experiments.overhead import Arm, Empty, measure
 from grokwatch.experiments.recipes import ADDITION, Recipe, build
+from grokwatch.experiments.threads import one_thread
 from grokwatch.monitor.probe import Probe
 
 BARE, CONTROL, EMPTY, WATCHED, SINKS = (

@@ -12,7 +12,7 @@ from grokwatch.monitor.errors import SignalError
 from grokwatch.monitor.snapshot import FreshInputs
 
 NUM_INPUTS = 20_000
-_CHUNK = 4_096
+CHUNK = 4_096
 
 
 class BitInputs:
@@ -35,7 +35,7 @@ class BitInputs:
     def __init__(self, module: nn.Module, inputs: tuple[Tensor, ...], num_bits: int) -> None:
         self._module = module
         self._first = inputs[0][:1] if inputs else torch.empty(0)
-        self._columns, self._values = _bits(inputs, num_bits)
+        self._columns, self._values = bits_of(inputs, num_bits)
 
     def read(self, count: int = NUM_INPUTS) -> FreshInputs:
         """Run the model on uniform inputs.
@@ -49,11 +49,8 @@ class BitInputs:
         Raises:
             SignalError: the model gives more than two logits.
         """
-        generator = torch.Generator(device="cpu").manual_seed(0)
-        size = (count, len(self._columns))
-        drawn = torch.randint(2, size, generator=generator, device="cpu", dtype=torch.int8)
-        bits = drawn.to(self._first.device)
-        margins = [self._margins(chunk) for chunk in torch.split(bits, _CHUNK)]
+        bits = draw_bits(count, len(self._columns)).to(self._first.device)
+        margins = [self._margins(chunk) for chunk in torch.split(bits, CHUNK)]
         return FreshInputs(signs=(1 - 2 * bits).to(torch.float32), margins=torch.cat(margins))
 
     def _margins(self, bits: Tensor) -> Tensor:
@@ -69,8 +66,19 @@ class BitInputs:
         return pair[0][:, 1] - pair[0][:, 0]
 
 
-def _bits(inputs: tuple[Tensor, ...], num_bits: int) -> tuple[Tensor, Tensor]:
-    """Columns `(n,)` that take two values, and these `(2, n)`, the lower first."""
+def draw_bits(count: int, num_bits: int) -> Tensor:
+    """The same uniform bits each time, `(M, n)` of 0 and 1."""
+    generator = torch.Generator(device="cpu").manual_seed(0)
+    size = (count, num_bits)
+    return torch.randint(2, size, generator=generator, device="cpu", dtype=torch.int8)
+
+
+def bits_of(inputs: tuple[Tensor, ...], num_bits: int) -> tuple[Tensor, Tensor]:
+    """Columns `(n,)` that take two values, and these `(2, n)`, the lower first.
+
+    Raises:
+        SignalError: there are not as many such columns.
+    """
     if len(inputs) == 1 and inputs[0].ndim == 2 and len(inputs[0]):
         low, high = inputs[0].amin(0), inputs[0].amax(0)
         two = ((inputs[0] == low) | (inputs[0] == high)).all(0) & (low != high)

@@ -40,25 +40,26 @@ def choose(signals: str | Sequence[Signal]) -> tuple[Signal, ...]:
     """The signals that somebody asked for.
 
     Args:
-        signals: name of a preset, or the signals themselves.
+        signals: names of presets and of signals with commas in between, or the signals themselves.
 
     Returns:
-        Those of the preset in the order of `ALL`; a sequence of signals as it is.
+        Those that were named in the order of `ALL`; a sequence of signals as it is.
 
     Raises:
-        ConfigurationError: neither a preset nor signals.
+        ConfigurationError: a name is neither a preset's nor a signal's.
 
     Example:
         >>> len(choose("cheap")) < len(choose("standard")) <= len(choose("full")) == len(ALL)
         True
+        >>> len(choose("cheap, commutator_defect")) - len(choose("cheap"))
+        1
         >>> choose(ALL[:2]) == ALL[:2]
         True
     """
     if isinstance(signals, str):
-        if signals not in PRESETS:
-            msg = f"Expected a preset among {', '.join(PRESETS)}, got {signals!r}. Try {DEFAULT!r}."
-            raise ConfigurationError(msg)
-        return tuple(filter(PRESETS[signals], ALL))
+        names = frozenset(name.strip() for name in signals.split(","))
+        _check(names)
+        return tuple(s for s in ALL if s.name in names or not names.isdisjoint(presets_of(s)))
     given: Sequence[object] = signals
     wrong = [each for each in given if not isinstance(each, Signal)]
     if wrong:
@@ -78,3 +79,17 @@ def presets_of(signal: Signal) -> tuple[str, ...]:
         ('cheap', 'standard', 'full')
     """
     return tuple(name for name, belongs in PRESETS.items() if belongs(signal))
+
+
+def _check(names: frozenset[str]) -> None:
+    """Refuse what names nothing.
+
+    Raises:
+        ConfigurationError: a name is neither a preset's nor a signal's.
+    """
+    for name in sorted(names - PRESETS.keys() - {signal.name for signal in ALL}):
+        msg = (
+            f"Expected a preset among {', '.join(PRESETS)} or a signal, got {name!r}. "
+            f"Try {DEFAULT!r}, or a name that grokwatch signals lists."
+        )
+        raise ConfigurationError(msg)

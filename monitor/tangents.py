@@ -23,8 +23,7 @@ class OutputGradients:
     """The gradient of a fixed random contrast of each row's logits, in `SKETCH` numbers.
 
     The contrast is as many 1 as -1 at random over the classes (0 for one of an odd number), scaled
-    to length 1: the same for each row, so that kernels of different rows compare. Entry p of a
-    gradient is added to number p mod `SKETCH` with a fixed random sign.
+    to length 1: the same for each row, so that kernels of different rows compare.
 
     Args:
         module: the model being trained.
@@ -42,8 +41,7 @@ class OutputGradients:
         self._module = module
         self._inputs = tuple(inputs)
         self._targets = targets
-        self._size = size
-        self._signs: Tensor | None = None
+        self._sketch = GradientSketch(size)
 
     def __call__(self, rows: Tensor, /) -> Tensor:
         """Sketch the gradients of some decisions.
@@ -95,19 +93,46 @@ class OutputGradients:
         logits = pair[0].index_select(0, positions.to(pair[0].device))
         return logits @ contrast(logits.shape[-1]).to(logits)
 
-    def _sketch(self, gradients: Sequence[Tensor]) -> Tensor:
-        """Add each entry to its bucket with its sign: `(S,)`."""
+
+class GradientSketch:
+    """Adds entry p of a gradient to number p mod `size`, with a fixed random sign.
+
+    Args:
+        size: numbers of a sketch.
+
+    Example:
+        >>> GradientSketch(4)([torch.ones(2, 3), torch.ones(1)]).shape
+        torch.Size([4])
+    """
+
+    def __init__(self, size: int = SKETCH) -> None:
+        self._size = size
+        self._signs: Tensor | None = None
+
+    def __call__(self, gradients: Sequence[Tensor], num_axes: int = 0) -> Tensor:
+        """Sketch gradients of all parameters.
+
+        Args:
+            gradients: in a fixed order, each `(*models, ...)`.
+            num_axes: how many leading model axes they have.
+
+        Returns:
+            `(*models, size)`, at least float32.
+        """
         start, sketch = 0, torch.zeros((), dtype=torch.float32)
         for gradient in gradients:
             dense = gradient.to_dense() if gradient.is_sparse else gradient
-            flat = dense.detach().reshape(-1)
+            flat = dense.detach().reshape(*dense.shape[:num_axes], -1)
             flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
-            signed = flat * self._sign(start, len(flat), flat.device)
+            length = flat.shape[-1]
+            signed = flat * self._sign(start, length, flat.device)
             before = start % self._size
-            after = -(before + len(flat)) % self._size
+            after = -(before + length) % self._size
             padded = nn.functional.pad(signed, (before, after))
-            sketch = sketch.to(flat.device) + padded.reshape(-1, self._size).sum(0)
-            start += len(flat)
+            sketch = sketch.to(flat.device) + padded.reshape(
+                *padded.shape[:-1], -1, self._size
+            ).sum(-2)
+            start += length
         return sketch
 
     def _sign(self, start: int, length: int, device: torch.device) -> Tensor:

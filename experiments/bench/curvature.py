@@ -17,8 +17,9 @@ from grokwatch.experiments.bench.cockpit import Again, Package, is_installed
 from grokwatch.experiments.bench.rows import Interval, Row, median_interval
 from grokwatch.experiments.bench.sizes import DEMO, LAYERS, workload
 from grokwatch.experiments.counting import Counting
-from grokwatch.experiments.modules import hushed, one_thread
+from grokwatch.experiments.modules import hushed
 from grokwatch.experiments.overhead import Arm, compare, measure
+from grokwatch.experiments.threads import one_thread
 from grokwatch.experiments.workloads import BARE, CONTROL, Workload, fit
 from grokwatch.monitor.schedule import every
 from grokwatch.monitor.signals import ALL

@@ -25,7 +25,8 @@ from grokwatch.callbacks.lightning import GrokkingMonitor
 from grokwatch.experiments.bench.rows import Row, spread
 from grokwatch.experiments.bench.sizes import DEMO, TINY, TRANSFORMER, workload
 from grokwatch.experiments.counting import Counting
-from grokwatch.experiments.modules import hushed, one_thread
+from grokwatch.experiments.modules import hushed
+from grokwatch.experiments.threads import one_thread
 from grokwatch.experiments.workloads import fit
 
 NAMES = (DEMO, TRANSFORMER)

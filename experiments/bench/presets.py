@@ -10,8 +10,9 @@ from grokwatch.callbacks.lightning import GrokkingMonitor
 from grokwatch.experiments.bench.rows import Row
 from grokwatch.experiments.bench.sizes import DEMO, LAYERS, TRANSFORMER, workload
 from grokwatch.experiments.counting import Counting
-from grokwatch.experiments.modules import hushed, one_thread
+from grokwatch.experiments.modules import hushed
 from grokwatch.experiments.overhead import Arm, Comparison, Empty, compare, holds, measure
+from grokwatch.experiments.threads import one_thread
 from grokwatch.experiments.workloads import BARE, CONTROL, EMPTY, Workload, fit
 from grokwatch.monitor.presets import PRESETS
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from grokwatch.callbacks.base import Callback
 from grokwatch.callbacks.lightning import GrokkingMonitor
 from grokwatch.experiments.counting import Done
-from grokwatch.experiments.modules import hushed, one_thread
+from grokwatch.experiments.modules import hushed
+from grokwatch.experiments.threads import one_thread
 from grokwatch.experiments.workloads import Workload, fit
 from grokwatch.monitor.records import Observation, RunStarted
 from grokwatch.monitor.schedule import every

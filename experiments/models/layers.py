@@ -98,7 +98,8 @@ def dropout(states: Tensor, rate: float, random: Random) -> Tensor:
     if random is None or isinstance(random, torch.Generator):
         kept = torch.empty_like(states).bernoulli_(1 - rate, generator=random)
     elif states.ndim == 3 and len(random) == len(states):
-        kept = torch.empty_like(states)
+        # Drawn where the generators are, so that a model drops the same on every device.
+        kept = torch.empty_like(states, device=random[0].device)
         for mask, generator in zip(kept, random, strict=True):
             mask.bernoulli_(1 - rate, generator=generator)
     else:
@@ -107,7 +108,7 @@ def dropout(states: Tensor, rate: float, random: Random) -> Tensor:
             f"got {len(random)}. Try a single torch.Generator."
         )
         raise ValueError(msg)
-    return states * kept.mul_(1 / (1 - rate))
+    return states * kept.mul_(1 / (1 - rate)).to(states.device)
 
 
 @torch.no_grad()

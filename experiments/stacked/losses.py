@@ -55,6 +55,34 @@ def scaled_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(logits, targets) / logits.shape[-1]
 
 
+def logistic(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean over examples of log(1 + exp(-m)), with the margin m = z_y - z_other of two classes.
+
+    Cross-entropy in exact arithmetic. In float32 its gradient does not end where the softmax of the
+    right class is rounded to 1.
+
+    Args:
+        logits: z, `(*models, N, 2)`.
+        targets: y in {0, 1}, `(N,)` or `(*models, N)`.
+
+    Returns:
+        `(*models,)`, >= 0, nats.
+
+    Raises:
+        ValueError: shapes do not fit, or there are other than two classes.
+
+    Example:
+        >>> logistic(torch.tensor([[0.0, 20.0]]), torch.tensor([1]))
+        tensor(2.0612e-09)
+    """
+    logits, targets = _matched(logits, targets)
+    if logits.shape[-1] != 2:
+        msg = f"Expected logits of two classes, got {logits.shape[-1]}. Try loss='cross_entropy'."
+        raise ValueError(msg)
+    margins = (logits[..., 0] - logits[..., 1]) * (1 - 2 * targets)
+    return -functional.logsigmoid(margins).mean(-1)
+
+
 def squared_error(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean over examples and classes of (z - onehot(y))^2.
 
@@ -139,6 +167,7 @@ def _matched(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 LOSSES: dict[str, StackedLoss] = {
     "cross_entropy": cross_entropy,
     "scaled_cross_entropy": scaled_cross_entropy,
+    "logistic": logistic,
     "squared_error": squared_error,
     "hinge": hinge,
     "stablemax": stablemax_cross_entropy,

@@ -1,7 +1,15 @@
 """Which runs are trained together: those of equal shapes, as many as fit the processor's cache.
 
-More models at once are faster until weights, gradients and moments no longer fit the cache; then
-they are slower again (by two fifths at twice the size of a cache, measured).
+More models at once are faster until what a step touches no longer fits the cache; then they are
+slower again. Measured on a core with 1 MiB of its own and 32 MiB for all, in milliseconds for a
+step of a model of the parity task with 1,250 examples:
+
+```
+hidden        1 at once   2      4      9      27
+    16        0.85        -      0.34   0.25   0.32
+    64        1.06        0.78   0.60   0.73   -
+   256        2.6         2.3    3.1    4.7    -
+```
 """
 
 import math
@@ -22,9 +30,9 @@ from grokwatch.monitor.errors import ConfigurationError
 CHUNK_BYTES = 16 * 2**20
 """What weights, gradients and two moments of a chunk may take: half of a common last cache."""
 
-MEMORY_BYTES = 64 * 2**20
-"""What a whole chunk may take, with examples and activations: beyond it more models at once are no
-faster, and a kill costs more."""
+STEP_BYTES = 13 * 2**19
+"""What a step of a chunk may touch, examples and activations among it: chosen so that each row of
+the table above gets about its best number, and checked on nothing else."""
 
 _COPIES = 4
 _FORMAT = 1
@@ -38,11 +46,24 @@ class Chunk:
         runs: one for each model, of equal shapes.
         num_train: examples that each trains on.
         num_test: examples held out.
+        num_parameters: of one model.
     """
 
     runs: tuple[Run, ...]
     num_train: int
     num_test: int
+    num_parameters: int = 1
+
+    @property
+    def work(self) -> int:
+        """Models times parameters times examples times steps: longer than another, or shorter."""
+        steps = self.runs[0].cell.steps
+        return len(self.runs) * self.num_parameters * self.num_train * steps
+
+    @property
+    def name(self) -> str:
+        """What it trains, for people."""
+        return f"{len(self.runs)} x {self.runs[0].cell.model.name}"
 
     def id(self, signals: str) -> str:
         """Names the file of what comes of it: a hash of all options of all runs."""
@@ -64,6 +85,7 @@ class _Size:
 
     num_parameters: int
     num_bytes: int
+    step_bytes: int
     num_train: int
     num_test: int
     shape: Hashable
@@ -73,7 +95,7 @@ def plan(
     runs: Sequence[Run],
     *,
     chunk_bytes: int = CHUNK_BYTES,
-    memory_bytes: int = MEMORY_BYTES,
+    step_bytes: int = STEP_BYTES,
     machine_bytes: int | None = None,
 ) -> list[Chunk]:
     """Cut runs into chunks.
@@ -81,7 +103,7 @@ def plan(
     Args:
         runs: in any order, which is kept among runs of equal shapes.
         chunk_bytes: bound on four times the parameters of a chunk in float32.
-        memory_bytes: bound on all that training a chunk takes; a single model may take more.
+        step_bytes: bound on all that one step touches; a single model may touch more.
         machine_bytes: what there is at all; this machine's memory where it is None.
 
     Returns:
@@ -102,14 +124,21 @@ def plan(
     for group in groups.values():
         _check_memory(group, limit)
         of_cache = chunk_bytes // (_COPIES * 4 * group.size.num_parameters)
-        most = max(1, min(of_cache, memory_bytes // group.size.num_bytes))
+        most = max(1, min(of_cache, step_bytes // group.size.step_bytes))
         count = math.ceil(len(group.runs) / most)
         bounds = [number * len(group.runs) // count for number in range(count + 1)]
-        chunks += [
-            Chunk(tuple(group.runs[low:high]), group.size.num_train, group.size.num_test)
-            for low, high in pairwise(bounds)
-        ]
+        chunks += [_chunk(group, low, high) for low, high in pairwise(bounds)]
     return chunks
+
+
+def _chunk(group: _Group, low: int, high: int) -> Chunk:
+    """Some runs of a group."""
+    return Chunk(
+        tuple(group.runs[low:high]),
+        num_train=group.size.num_train,
+        num_test=group.size.num_test,
+        num_parameters=group.size.num_parameters,
+    )
 
 
 def _architecture(cell: Cell) -> Hashable:
@@ -128,6 +157,7 @@ def _kind(cell: Cell) -> Hashable:
         cell.loss,
         cell.steps,
         cell.per_decade,
+        cell.dear_every,
     )
 
 
@@ -138,17 +168,20 @@ def _size(cell: Cell) -> _Size:
     model = model_of(cell, task, split, seed=0)
     shapes = tuple((tuple(part.shape), part.dtype) for part in split)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    weights = _COPIES * 4 * num_parameters
+    step, evaluated = _activation_bytes(model, split)
     return _Size(
         num_parameters=num_parameters,
-        num_bytes=_COPIES * 4 * num_parameters + _activation_bytes(model, split),
+        num_bytes=weights + step + evaluated,
+        step_bytes=weights + step,
         num_train=len(split.train_targets),
         num_test=len(split.test_targets),
         shape=(shapes, task.group, task.num_classes),
     )
 
 
-def _activation_bytes(model: torch.nn.Module, split: Split) -> int:
-    """What examples, one backward pass and one evaluation take, from their shapes alone."""
+def _activation_bytes(model: torch.nn.Module, split: Split) -> tuple[int, int]:
+    """What a step touches beside weights, and an evaluation beside that, from shapes alone."""
     saved: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -158,11 +191,11 @@ def _activation_bytes(model: torch.nn.Module, split: Split) -> int:
     model = model.to("meta")
     with saved_tensors_hooks(note, lambda tensor: tensor):
         logits: Tensor = model(split.train_inputs.to("meta"))
-    examples = sum(part.nbytes for part in split)
+    seen, held_out = (sum(part.nbytes for part in parts) for parts in (split[:2], split[2:]))
     num_test = len(split.test_targets) / len(split.train_targets)
-    # Logits once more in float64 for the evaluation, and their gradients.
-    evaluated = 4 * logits.nbytes * (1 + num_test)
-    return int(examples + 2 * sum(saved.values()) + evaluated)
+    # Logits and their gradients in a step, once more in float64 in an evaluation.
+    step = seen + 2 * sum(saved.values()) + 2 * logits.nbytes
+    return step, int(held_out + logits.nbytes * (2 + 4 * num_test))
 
 
 def _check_memory(group: _Group, limit: int) -> None:

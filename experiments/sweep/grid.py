@@ -1,8 +1,9 @@
 """GRID.toml: which runs a sweep is made of.
 
 Four sections: `[task]` and `[model]` (a name and options), `[optimizer]` (a name and settings) and
-`[run]` (steps, per_decade, seeds, loss, signals). A list of values means each of them, with all
-combinations. The sizes that a model needs (its modulus, its bits) come from the task.
+`[run]` (steps, per_decade, seeds, loss, signals, stop_below, dear_every). A list of values means
+each of them, with all combinations; one of seeds or signals means all of them. The sizes that a
+model needs (its modulus, its bits) come from the task.
 """
 
 import tomllib
@@ -21,11 +22,18 @@ from grokwatch.experiments.sweep.runs import Cell, Part, Run, Value
 from grokwatch.experiments.sweep.sections import combinations, known, parts
 from grokwatch.experiments.tasks import TASKS
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.presets import PRESETS
+from grokwatch.monitor.presets import choose
 
 _TABLES = {"task": TASKS, "model": MODELS, "optimizer": OPTIMIZERS}
-_RUN: Mapping[str, Value] = {"steps": 20_000, "per_decade": 100, "loss": "cross_entropy"}
+_RUN: Mapping[str, Value] = {
+    "steps": 20_000,
+    "per_decade": 100,
+    "loss": "cross_entropy",
+    "stop_below": 0.0,
+    "dear_every": 1,
+}
 _SIGNALS = "standard"
+_NO_CHANGES: Mapping[str, Mapping[str, object]] = {}
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Grid:
     Attributes:
         name: of the file, without its ending.
         runs: cell by cell, seeds fastest.
-        signals: preset of what is measured.
+        signals: presets and signals that are measured, as `choose` takes them.
     """
 
     name: str
@@ -43,11 +51,12 @@ class Grid:
     signals: str
 
 
-def read_grid(path: Path) -> Grid:
+def read_grid(path: Path, changes: Mapping[str, Mapping[str, object]] = _NO_CHANGES) -> Grid:
     """Read a grid and check every cell of it.
 
     Args:
         path: a TOML file.
+        changes: section -> key -> what to put there instead.
 
     Returns:
         All its runs.
@@ -57,6 +66,7 @@ def read_grid(path: Path) -> Grid:
             or a combination of values cannot be.
     """
     sections = _sections(path)
+    sections |= {name: {**sections.get(name, {}), **keys} for name, keys in changes.items()}
     found: dict[str, list[Part]] = {}
     for kind, table in _TABLES.items():
         given = sections.get(kind, {})
@@ -66,8 +76,7 @@ def read_grid(path: Path) -> Grid:
         found[kind] = parts(where, given, table, hidden=partial(hidden_options, kind))
     settings = dict(sections.get("run", {}))
     seeds = _seeds(path, settings.pop("seeds", 1))
-    signals = settings.pop("signals", _SIGNALS)
-    known(f"signals in [run] of {path}", PRESETS, str(signals))
+    measured = _signals(path, settings.pop("signals", _SIGNALS))
     rows = combinations(f"[run] of {path}", settings, _RUN)
     for row in rows:
         _check_run(path, row)
@@ -80,7 +89,7 @@ def read_grid(path: Path) -> Grid:
     ]
     _check_cells(path, found, cells[0])
     runs = tuple(Run(cell, seed) for cell in cells for seed in seeds)
-    return Grid(path.stem, runs, str(signals))
+    return Grid(path.stem, runs, measured)
 
 
 def _sections(path: Path) -> dict[str, dict[str, object]]:
@@ -122,20 +131,40 @@ def _seeds(path: Path, given: object) -> list[int]:
     return listed
 
 
+def _signals(path: Path, given: object) -> str:
+    """What is measured, names of presets and signals with commas in between.
+
+    Raises:
+        ConfigurationError: a name is not known.
+    """
+    names = ", ".join(map(str, given if isinstance(given, list) else [given]))
+    try:
+        choose(names)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"signals in [run] of {path}: {error}") from error
+    return names
+
+
 def _check_run(path: Path, row: Mapping[str, Value]) -> None:
     """Refuse what cannot be trained for.
 
     Raises:
-        ConfigurationError: an unknown loss, or less than one step.
+        ConfigurationError: an unknown loss, less than one step, or a bound that is negative.
     """
     known(f"loss in [run] of {path}", LOSSES, str(row["loss"]))
-    for key in ("steps", "per_decade"):
+    for key in ("steps", "per_decade", "dear_every"):
         if int(row[key]) < 1:  # type: ignore[arg-type]
             msg = (
                 f"Expected {key} in [run] of {path} to be at least 1, got {row[key]}. "
                 f"Try {key} = {_RUN[key]}."
             )
             raise ConfigurationError(msg)
+    if float(row["stop_below"]) < 0:  # type: ignore[arg-type]
+        msg = (
+            f"Expected stop_below in [run] of {path} to be a loss >= 0, got {row['stop_below']}. "
+            "Try stop_below = 0.001, or 0 for never."
+        )
+        raise ConfigurationError(msg)
 
 
 def _check_cells(path: Path, found: Mapping[str, list[Part]], cell: Cell) -> None:

@@ -45,6 +45,10 @@ class Cell:
         loss: name in `LOSSES`.
         steps: optimizer updates.
         per_decade: evaluations per factor of ten in steps.
+        stop_below: a run is over at the first evaluation whose test loss is below; 0 for never.
+            What such a run would have done later is not known, so that no label that looks at what
+            comes after (a collapse, a second rise) may be read from it.
+        dear_every: dear signals are read at the first of so many evaluations.
     """
 
     task: Part
@@ -53,6 +57,8 @@ class Cell:
     loss: str
     steps: int
     per_decade: int
+    stop_below: float = 0.0
+    dear_every: int = 1
 
     @property
     def id(self) -> str:
@@ -65,10 +71,12 @@ class Cell:
         flat: dict[str, HyperParameter] = {kind: part.name for kind, part in parts.items()}
         for kind, part in parts.items():
             flat |= {f"{kind}.{key}": _plain(value) for key, value in part.options.items()}
-        return {**flat, "loss": self.loss, "steps": self.steps, "per_decade": self.per_decade}
+        of_run = ("loss", "steps", "per_decade", "stop_below", "dear_every")
+        return {**flat, **{key: getattr(self, key) for key in of_run}}
 
     def _names(self) -> dict[str, object]:
         """What is hashed."""
+        later = {"stop_below": (self.stop_below, 0.0), "dear_every": (self.dear_every, 1)}
         return {
             "task": (self.task.name, dict(self.task.chosen)),
             "model": (self.model.name, dict(self.model.chosen)),
@@ -76,6 +84,7 @@ class Cell:
             "loss": self.loss,
             "steps": self.steps,
             "per_decade": self.per_decade,
+            **{key: value for key, (value, default) in later.items() if value != default},
         }
 
 

@@ -26,7 +26,7 @@ _LEVEL = 1
 
 
 def write_chunk(path: Path, runs: Sequence[Sequence[AnyRecord]]) -> None:
-    """Write a finished chunk; a kill or a power cut leaves all of it or nothing under its name.
+    """Write a finished chunk, all of it or nothing.
 
     Args:
         path: the file; the folder is there.
@@ -35,15 +35,37 @@ def write_chunk(path: Path, runs: Sequence[Sequence[AnyRecord]]) -> None:
     Raises:
         JournalError: the folder cannot be written.
     """
+    keep_chunk(path, packed(runs))
+
+
+def packed(runs: Sequence[Sequence[AnyRecord]]) -> bytes:
+    """What a chunk file holds, to be sent from where it was made to where it is kept.
+
+    Args:
+        runs: the records of each run, from `RunStarted` to `RunEnded`.
+    """
     names = [records[0].run_id for records in runs]
     parts = (header(), msgspec.msgpack.encode(names), *map(_packed, runs))
+    return b"".join(map(frame, parts))
+
+
+def keep_chunk(path: Path, content: bytes) -> None:
+    """Write a chunk file; a kill or a power cut leaves all of it or nothing under its name.
+
+    Args:
+        path: the file; the folder is there.
+        content: as `packed` made it.
+
+    Raises:
+        JournalError: the folder cannot be written.
+    """
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     with explained(path.parent):
         unfinished.unlink(missing_ok=True)
         descriptor = create(unfinished)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(b"".join(map(frame, parts)))
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(path)

@@ -2,6 +2,7 @@
 
 Each run gets the records that the callback would give it. A model whose numbers are no longer
 finite is left as it is: its last observation says so, and the others go on as if it had never been.
+So is one whose test loss is where its run may stop, but that run is finished.
 """
 
 import time
@@ -11,11 +12,12 @@ import msgspec
 import torch
 
 from grokwatch.callbacks.opening import versions
-from grokwatch.experiments.modules import evaluation_steps, one_thread
+from grokwatch.experiments.evaluation_steps import evaluation_steps
 from grokwatch.experiments.sweep.chunks import Chunk
 from grokwatch.experiments.sweep.runs import Run
 from grokwatch.experiments.sweep.stack import Point, Scores, Stack
 from grokwatch.experiments.sweep.watching import Values, Watching
+from grokwatch.experiments.threads import one_thread
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation, RunEnded, RunStarted
 from grokwatch.monitor.vocabulary import RunStatus
 
@@ -29,7 +31,12 @@ Records = list[list[AnyRecord]]
 
 
 def train(
-    chunk: Chunk, signals: str, tick: Callable[[], None] = lambda: None
+    chunk: Chunk,
+    signals: str,
+    tick: Callable[[], None] = lambda: None,
+    *,
+    compiled: bool | None = None,
+    device: str = "cpu",
 ) -> tuple[tuple[AnyRecord, ...], ...]:
     """Train all runs of a chunk.
 
@@ -37,23 +44,27 @@ def train(
         chunk: the runs.
         signals: preset of what is measured.
         tick: called `SHARES` times, after equal shares of the steps.
+        compiled: as for `Stack`.
+        device: as for `Stack`.
 
     Returns:
         The records of each run, in order, numbered from 1.
     """
     with one_thread():
-        training = _Training(chunk, signals)
+        training = _Training(chunk, signals, Stack(chunk.runs, compiled=compiled, device=device))
         return training.run(tick)
 
 
 class _Training:
     """One chunk on its way."""
 
-    def __init__(self, chunk: Chunk, signals: str) -> None:
-        self._stack = Stack(chunk.runs)
-        self._watching = Watching(self._stack, signals)
+    def __init__(self, chunk: Chunk, signals: str, stack: Stack) -> None:
+        self._stack = stack
+        self._watching = Watching(self._stack, signals, chunk.runs[0].cell.dear_every)
         cell = chunk.runs[0].cell
         self._steps = cell.steps
+        stops = [run.cell.stop_below for run in chunk.runs]
+        self._stops = torch.tensor(stops, dtype=torch.float64)
         self._due = frozenset(evaluation_steps(cell.steps, per_decade=cell.per_decade))
         self._point: Point | None = None
         self._records: Records = [[self._started(run, chunk)] for run in chunk.runs]
@@ -65,10 +76,7 @@ class _Training:
                 self._step(step)
             for _ in range(step * SHARES // self._steps - (step - 1) * SHARES // self._steps):
                 tick()
-        for index in self._active():
-            run_id, now = self._stack.runs[index].id, time.time()
-            ended = RunEnded(run_id=run_id, step=self._steps, time=now, status=RunStatus.FINISHED)
-            self._records[index].append(ended)
+        self._finish(self._active(), self._steps)
         return tuple(map(_numbered, self._records))
 
     def _step(self, step: int) -> None:
@@ -92,6 +100,16 @@ class _Training:
         test_scores = self._stack.test_scores()
         for index in left.nonzero().flatten().tolist():
             self._end(index, step)
+        self._tell(step, train_scores, values, seconds)
+        for index in self._active():
+            self._records[index].append(self._evaluation(index, step, test_scores))
+        stopped = self._stack.active & (test_scores.losses < self._stops)
+        if stopped.any():
+            self._stack.leave(stopped)
+            self._finish(stopped.nonzero().flatten().tolist(), step)
+
+    def _tell(self, step: int, train_scores: Scores, values: Values, seconds: float) -> None:
+        """An observation of each model that is still trained."""
         losses = self._stack.losses[-1].double().tolist()
         accuracies = train_scores.accuracies.tolist()
         for index in self._active():
@@ -105,7 +123,14 @@ class _Training:
                 errors=dict(values.errors),
                 cost_seconds=seconds,
             )
-            self._records[index] += [observation, self._evaluation(index, step, test_scores)]
+            self._records[index].append(observation)
+
+    def _finish(self, models: Sequence[int], step: int) -> None:
+        """Say that runs are over as they should be."""
+        for index in models:
+            run_id, now = self._stack.runs[index].id, time.time()
+            ended = RunEnded(run_id=run_id, step=step, time=now, status=RunStatus.FINISHED)
+            self._records[index].append(ended)
 
     def _evaluation(self, index: int, step: int, scores: Scores) -> Evaluation:
         """What one model makes of held-out examples."""

@@ -3,18 +3,32 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from grokwatch.experiments.sweep.stack import Point, Stack
+from grokwatch.experiments.sweep.views import StackViews
 from grokwatch.monitor.errors import SignalError
+from grokwatch.monitor.lazy import LazyMapping
 from grokwatch.monitor.presets import choose
 from grokwatch.monitor.records import SignalInfo, SkippedSignal
-from grokwatch.monitor.snapshot import Need, Signal, Snapshot
+from grokwatch.monitor.snapshot import Cost, Need, Signal, Snapshot
+from grokwatch.monitor.tangents import GradientSketch
 
-_ELSEWHERE = "the callback on a single run, which can evaluate the model again"
-_OF_TRAINING = frozenset({Need.GRADIENTS, Need.UPDATE, Need.LOSSES, Need.LOGITS})
+_ELSEWHERE = "another task, model or optimizer"
+_ALWAYS = frozenset(
+    {
+        Need.GRADIENTS,
+        Need.UPDATE,
+        Need.LOSSES,
+        Need.LOGITS,
+        Need.REPRESENTATIONS,
+        Need.TANGENTS,
+        Need.LANDSCAPE,
+    }
+)
 
 _log = logging.getLogger(__name__)
 
@@ -34,18 +48,24 @@ class Watching:
     Attributes:
         stack: the models.
         preset: name of the signals that are asked for.
+        dear_every: dear signals are read at each so many-th reading, the first one included.
         signals: those that can be read.
         skipped: those that cannot, and what would enable them.
     """
 
     stack: Stack
     preset: str
+    dear_every: int = 1
     signals: tuple[Signal, ...] = field(init=False)
     skipped: tuple[SkippedSignal, ...] = field(init=False)
     _memory: dict[str, Tensor] = field(default_factory=dict, init=False)
+    _sketch: GradientSketch = field(default_factory=GradientSketch, init=False)
+    _rows: Tensor = field(init=False)
+    _count: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         asked = choose(self.preset)
+        self._rows = self.stack.landscape_rows()
         given = self._given()
         self.signals = tuple(signal for signal in asked if signal.needs <= given)
         self.skipped = tuple(
@@ -76,7 +96,11 @@ class Watching:
         snapshot = self._snapshot(step, logits, now, before)
         found: dict[str, Tensor] = {}
         errors: dict[str, str] = {}
+        skips_dear = self._count % self.dear_every != 0
+        self._count += 1
         for signal in self.signals:
+            if signal.cost is Cost.DEAR and skips_dear:
+                continue
             if not all(map(snapshot.has, signal.needs)):
                 continue
             try:
@@ -103,11 +127,15 @@ class Watching:
         stack = self.stack
         kinds = {"cyclic": Need.TOKENS, "symmetric": Need.PERMUTATIONS, "bits": Need.INPUTS}
         given = {need for kind, need in kinds.items() if stack.roles.has(kind)}
+        if stack.probe.attention is not None:
+            given.add(Need.ATTENTION)
+        if Need.INPUTS in given and self._has_fresh():
+            given.add(Need.FRESH)
         if stack.moments():
             given |= {Need.MOMENTUM, Need.PRECONDITIONER}
         if stack.decay():
             given.add(Need.DECAY)
-        return given | _OF_TRAINING
+        return given | _ALWAYS
 
     def _snapshot(self, step: int, logits: Tensor, now: Point, before: Point | None) -> Snapshot:
         """What signals may read, with zeros for the models that were left."""
@@ -115,6 +143,8 @@ class Watching:
         weights = {name: weight.detach() for name, weight in stack.weights.items()}
         matrices, indexed = stack.roles.read(weights)
         kind = stack.roles.group.kind if stack.roles.group else ""
+        order = stack.roles.group.order if stack.roles.group else 0
+        views = self._views()
         moments = {name: masked(parts) for name, parts in stack.moments().items()}
         update = previous = None
         if before is not None:
@@ -135,9 +165,27 @@ class Watching:
             losses=self._mask(torch.stack(list(stack.losses), dim=-1)).double(),
             logits=self._mask(logits),
             targets=stack.examples.train_targets,
+            representations=LazyMapping(views.representations),
+            attention=LazyMapping(views.attention) if stack.probe.attention else {},
+            tangents=views.tangents,
+            fresh=partial(views.fresh, order) if kind == "bits" else None,
+            landscape=stack.landscape(self._rows),
             memory=self._memory,
-            **moments,  # type: ignore[arg-type]
+            **moments,
         )
+
+    def _views(self) -> StackViews:
+        """What is made of the models only when it is read."""
+        return self.stack.views(self._sketch)
+
+    def _has_fresh(self) -> bool:
+        """Whether inputs can be drawn afresh: all their columns are bits of the task."""
+        assert self.stack.roles.group is not None  # there are inputs
+        try:
+            self._views().fresh(self.stack.roles.group.order, count=2)
+        except SignalError:
+            return False
+        return True
 
     def _masked(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: self._mask(tensor) for name, tensor in tensors.items()}

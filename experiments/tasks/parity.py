@@ -27,6 +27,7 @@ class SparseParity:
         seed: of the drawn examples and bits, the shuffled labels and the noise.
         random_labels: answers are shuffled over all examples; they can only be learned by heart.
         label_noise: fraction of train answers replaced by the other one.
+        signed: inputs are +1 for ones and -1 for zeros; else they are 1 and 0.
 
     Example:
         >>> split = SparseParity(num_bits=30, num_train=750).split()
@@ -47,6 +48,7 @@ class SparseParity:
     seed: int = 0
     random_labels: bool = False
     label_noise: float = 0.0
+    signed: bool = True
 
     def __post_init__(self) -> None:
         check_bits(self.num_relevant, self.num_bits)
@@ -77,11 +79,11 @@ class SparseParity:
         return draw_subset(self.num_relevant, self.num_bits, stream(self.seed, "relevant bits"))
 
     def split(self) -> Split:
-        """Inputs `(N, n)` float32, ones as +1 and zeros as -1, and parities of relevant bits."""
+        """Inputs `(N, n)` float32, and parities of relevant bits."""
         generator = torch.Generator().manual_seed(self.seed)
         bits = draw_bits(self.num_train + self.num_test, self.num_bits, generator)
         return cut(
-            2.0 * bits - 1.0,
+            2.0 * bits - 1.0 if self.signed else bits.float(),
             bits[:, self.relevant_bits].sum(dim=1) % 2,
             self.num_train,
             generator,

@@ -7,6 +7,10 @@ the report as text or as JSON and turns `holds` into the exit code.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from grokwatch.monitor.text import number
+
+__all__ = ["Report", "number", "table"]
+
 _WIDEST = 88
 
 
@@ -55,13 +59,3 @@ def _printable(cell: str) -> str:
         a\n\x1b[31mé
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cell)
-
-
-def number(value: int | None) -> str:
-    """Write a step for a person: thousands apart, a dash where there is none.
-
-    Example:
-        >>> number(26400), number(None)
-        ('26,400', '-')
-    """
-    return "-" if value is None else f"{value:,}"

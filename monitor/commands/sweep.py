@@ -1,5 +1,6 @@
 """`grokwatch sweep`: train a grid of small models, and say what became of each cell of it."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,7 +10,10 @@ import msgspec
 from grokwatch.experiments.counting import counting
 from grokwatch.experiments.sweep import Run, read_grid
 from grokwatch.experiments.sweep import sweep as train_all
+from grokwatch.experiments.sweep.engine import cluster, local
+from grokwatch.experiments.sweep.jobs import Engine
 from grokwatch.monitor.commands import Report, number, table
+from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.labels import label
 from grokwatch.monitor.records import (
     AnyRecord,
@@ -21,6 +25,9 @@ from grokwatch.monitor.records import (
     RunStarted,
 )
 from grokwatch.monitor.vocabulary import Phase, RunStatus
+
+ENGINES = ("local", "ray")
+"""Who can train."""
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +49,26 @@ class CellRow(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[RunRow, ...]
 
 
-def sweep(path: Path, root: Path, *, show: Callable[[str], None], progress: bool) -> Report:
+def sweep(
+    path: Path,
+    root: Path,
+    *,
+    workers: int | None = None,
+    engine: str = ENGINES[0],
+    address: str | None = None,
+    device: str = "cpu",
+    show: Callable[[str], None],
+    progress: bool,
+) -> Report:
     """Train what a grid asks for, and count phases.
 
     Args:
         path: the grid's file.
         root: the folder of all of grokwatch's files.
+        workers: processes at a time on this machine; by default one per core, and one on `cuda`.
+        engine: one of `ENGINES`.
+        address: of a Ray cluster that runs already.
+        device: `cpu` or `cuda`.
         show: takes a line now and then.
         progress: draw a progress bar on stderr, instead of showing lines.
 
@@ -55,10 +76,15 @@ def sweep(path: Path, root: Path, *, show: Callable[[str], None], progress: bool
         A row for each cell; `holds` always.
 
     Raises:
-        ConfigurationError: the grid cannot be.
+        ConfigurationError: the grid cannot be, or there is no such engine, or nobody in it.
+        SweepError: workers died over a chunk, time and again.
     """
     grid = read_grid(path)
-    records = train_all(grid, root, counting(show, progress=progress), show)
+    count = counting(show, progress=progress)
+    if workers is None and address is None and device != "cpu":
+        workers = 1
+    chosen = _engine(engine, workers, address)
+    records = train_all(grid, root, count, show, engine=chosen, device=device)
     rows = {row.run_id: row for row in map(_judged, records)}
     cells = _cells(grid.runs, rows)
     columns = [*dict.fromkeys(key for cell in cells for key in cell.settings)]
@@ -74,6 +100,27 @@ def sweep(path: Path, root: Path, *, show: Callable[[str], None], progress: bool
         for cell in cells
     ]
     return Report(data=cells, lines=table(("cell", *columns, "runs", *phases, "diverged"), shown))
+
+
+def _engine(name: str, workers: int | None, address: str | None) -> Engine:
+    """Who trains.
+
+    Raises:
+        ConfigurationError: there is no such engine, or it does not take what else was asked.
+    """
+    if name not in ENGINES:
+        msg = f"Expected --engine as one of {', '.join(ENGINES)}, got {name!r}. Try {ENGINES[0]}."
+        raise ConfigurationError(msg)
+    if address is not None and (name != "ray" or workers is not None):
+        other = f"--engine {name}" if name != "ray" else f"--workers {workers}"
+        msg = (
+            f"Expected --address of a Ray cluster, which has its own workers, got it with {other}. "
+            f"Try --engine ray --address {address}, and no --workers."
+        )
+        raise ConfigurationError(msg)
+    count = (os.cpu_count() or 1) if workers is None else workers
+    chosen = local(count)
+    return cluster(address, count) if name == "ray" else chosen
 
 
 def _judged(records: Sequence[AnyRecord]) -> RunRow:

@@ -7,15 +7,9 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from grokwatch.experiments.evaluation_steps import evaluation_steps
 from grokwatch.experiments.models import ModularMLP
-from grokwatch.experiments.modules import (
-    Classifier,
-    FullBatchData,
-    Progress,
-    evaluation_steps,
-    hushed,
-    make_trainer,
-)
+from grokwatch.experiments.modules import Classifier, FullBatchData, Progress, hushed, make_trainer
 from grokwatch.experiments.optim import AdamW
 from grokwatch.experiments.tasks import ModularAddition
 

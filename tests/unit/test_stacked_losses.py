@@ -9,6 +9,7 @@ from grokwatch.experiments.stacked.losses import (
     LOSSES,
     cross_entropy,
     hinge,
+    logistic,
     stablemax_cross_entropy,
 )
 
@@ -23,28 +24,31 @@ def stablemax_in_words(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def one_hot_error(logits: Tensor, targets: Tensor) -> Tensor:
-    return functional.mse_loss(logits, functional.one_hot(targets, 5).to(logits.dtype))
+    classes = functional.one_hot(targets, logits.shape[-1])
+    return functional.mse_loss(logits, classes.to(logits.dtype))
 
 
 REFERENCES = {
     "cross_entropy": functional.cross_entropy,
     "scaled_cross_entropy": lambda z, y: functional.cross_entropy(z, y) / 5,
+    "logistic": functional.cross_entropy,
     "squared_error": one_hot_error,
     "hinge": functional.multi_margin_loss,
     "stablemax": stablemax_in_words,
 }
 
 
-def examples(*models: int, scale: float = 3.0) -> tuple[Tensor, Tensor]:
+def examples(name: str, *models: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
-    logits = scale * torch.randn(*models, 8, 5, generator=generator, dtype=torch.float64)
-    return logits, torch.randint(5, (*models, 8), generator=generator)
+    classes = 2 if name == "logistic" else 5
+    logits = 3 * torch.randn(*models, 8, classes, generator=generator, dtype=torch.float64)
+    return logits, torch.randint(classes, (*models, 8), generator=generator)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 class TestEveryLoss:
     def test_it_is_torch_s_own_for_each_model(self, name: str) -> None:
-        logits, targets = examples(2, 3)
+        logits, targets = examples(name, 2, 3)
         losses = LOSSES[name](logits, targets)
         assert losses.shape == (2, 3)
         for place in ((0, 0), (1, 2)):
@@ -52,13 +56,13 @@ class TestEveryLoss:
             torch.testing.assert_close(losses[place], expected)
 
     def test_targets_may_be_shared(self, name: str) -> None:
-        logits, targets = examples(3)
+        logits, targets = examples(name, 3)
         own = LOSSES[name](logits, targets[:1].expand(3, -1))
         assert torch.equal(LOSSES[name](logits, targets[0]), own)
         assert LOSSES[name](logits[0], targets[0]).shape == ()
 
     def test_the_sum_gives_each_model_its_own_gradient(self, name: str) -> None:
-        logits, targets = examples(3)
+        logits, targets = examples(name, 3)
         [together] = torch.autograd.grad(
             LOSSES[name](logits.requires_grad_(), targets).sum(), logits
         )
@@ -68,11 +72,11 @@ class TestEveryLoss:
             torch.testing.assert_close(together[number], gradient)
 
     def test_its_gradient_is_its_slope(self, name: str) -> None:
-        logits, targets = examples(2)
+        logits, targets = examples(name, 2)
         assert torch.autograd.gradcheck(lambda z: LOSSES[name](z, targets), logits.requires_grad_())
 
     def test_a_model_that_diverged_stays_alone(self, name: str) -> None:
-        logits, targets = examples(3)
+        logits, targets = examples(name, 3)
         logits[1] = math.nan
         logits.requires_grad_()
         losses = LOSSES[name](logits, targets)
@@ -110,3 +114,19 @@ def test_stablemax_does_not_collapse_where_softmax_does() -> None:
         [gradient] = torch.autograd.grad(value, logits)
         assert (value.item() == 0) == collapses
         assert (float(gradient.abs().max()) == 0) == collapses
+
+
+def test_the_logistic_loss_is_cross_entropy_that_does_not_end() -> None:
+    logits = torch.tensor([[0.0, 20.0]], requires_grad=True)
+    target = torch.tensor([1])
+    exact = cross_entropy(logits.double(), target)
+    torch.testing.assert_close(logistic(logits, target).double(), exact, rtol=1e-6, atol=0)
+    [rounded] = torch.autograd.grad(cross_entropy(logits, target), logits)
+    [kept] = torch.autograd.grad(logistic(logits, target), logits)
+    assert rounded[0, 1] == 0
+    assert kept[0, 1] == -kept[0, 0] != 0
+
+
+def test_the_logistic_loss_takes_two_classes() -> None:
+    with pytest.raises(ValueError, match=r"Expected logits of two classes, got 3\. Try loss="):
+        logistic(torch.zeros(1, 3), torch.tensor([0]))

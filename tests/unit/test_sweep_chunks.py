@@ -66,9 +66,31 @@ def test_a_model_larger_than_the_cache_is_alone(tmp_path: Path) -> None:
 
 def test_examples_and_activations_count_too(tmp_path: Path) -> None:
     every = runs(tmp_path)
-    assert {len(chunk.runs) for chunk in plan(every, memory_bytes=1)} == {1}
-    inputs = 4 * 10 * (60 + 200)
-    assert len(plan(every, memory_bytes=3 * inputs)) > 8
+    assert {len(chunk.runs) for chunk in plan(every, step_bytes=1)} == {1}
+    inputs = 4 * 10 * 60
+    assert len(plan(every, step_bytes=12 * inputs)) > 2
+
+
+@pytest.mark.parametrize(("hidden", "least", "most"), [(16, 9, 16), (64, 4, 5), (256, 2, 2)])
+def test_as_many_are_together_as_were_fastest_when_measured(
+    tmp_path: Path, hidden: int, least: int, most: int
+) -> None:
+    text = (
+        '[task]\nname = "sparse_parity"\nnum_train = 1250\n[model]\nname = "parity_mlp"\n'
+        f"hidden = {hidden}\n[run]\nseeds = 30"
+    )
+    for chunk in plan(runs(tmp_path, text)):
+        assert chunk.num_train == 1250
+        assert least <= len(chunk.runs) <= most
+        assert chunk.num_parameters == 33 * hidden
+        assert chunk.work == len(chunk.runs) * 33 * hidden * 1250 * 20_000
+
+
+def test_held_out_examples_do_not_slow_a_step(tmp_path: Path) -> None:
+    every = runs(tmp_path, GRID.replace("num_test = 200", "num_test = 900"))
+    assert [len(chunk.runs) for chunk in plan(every, step_bytes=150_000)] == [
+        len(chunk.runs) for chunk in plan(runs(tmp_path), step_bytes=150_000)
+    ]
 
 
 def test_a_model_larger_than_the_machine_is_refused(tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ def grid(folder: Path, **changes: list[str]) -> Grid:
     return read_grid(path)
 
 
+def test_signals_are_presets_and_names_together(tmp_path: Path) -> None:
+    run = ['signals = ["cheap", "commutator_defect"]']
+    assert grid(tmp_path, run=run).signals == "cheap, commutator_defect"
+
+
 def test_every_combination_is_a_run(tmp_path: Path) -> None:
     found = grid(
         tmp_path,
@@ -82,6 +87,14 @@ def test_the_settings_of_a_run_say_everything(tmp_path: Path) -> None:
     assert settings["model.hidden"] == 8
 
 
+def test_a_run_that_may_stop_has_another_name(tmp_path: Path) -> None:
+    [plain] = grid(tmp_path).runs
+    never, soon = grid(tmp_path, run=["steps = 30", "stop_below = [0, 1e-3]"]).runs
+    assert (never.id, never.cell.id) == (plain.id, plain.cell.id)
+    assert soon.id != plain.id
+    assert soon.settings()["stop_below"] == 0.001
+
+
 NAME = 'name = "parity_mlp"'
 TASK, MODEL = PARITY["task"], PARITY["model"]
 DIVISION = ['name = "modular_arithmetic"', 'operation = "div"', "modulus = 15"]
@@ -115,8 +128,14 @@ REFUSED = [
     ("run", ["step = 3"], r"a key of \[run\] of .*got 'step'. Try the nearest, 'steps'"),
     ("run", ["steps = 0"], r"steps in \[run\] of .*to be at least 1, got 0. Try steps = 20000"),
     ("run", ["per_decade = -1"], r"per_decade in \[run\] of .*at least 1, got -1"),
+    ("run", ["stop_below = -1"], r"stop_below in \[run\] of .*a loss >= 0, got -1.0. Try stop_be"),
+    ("run", ["stop_under = 1"], r"a key of \[run\] of .*got 'stop_under'. Try .* 'stop_below'"),
     ("run", ['loss = "huber"'], r"loss in \[run\] of .*among cross_entropy, .*got 'huber'. Try"),
-    ("run", ['signals = "all"'], r"signals in \[run\] of .*among cheap, standard, full, got 'all'"),
+    (
+        "run",
+        ['signals = "all"'],
+        r"signals in \[run\] of .*among cheap, standard, full or a signal, got 'all'",
+    ),
     ("run", ["seeds = 0"], r"seeds in \[run\] of .*as a count or a list .*got 0. Try seeds = 9"),
     ("run", ["seeds = [1, 1]"], r"seeds in \[run\].*got \[1, 1\]"),
     ("run", ["seeds = [-1]"], r"seeds in \[run\].*got \[-1\]"),

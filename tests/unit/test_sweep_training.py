@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from grokwatch.callbacks.lightning import GrokkingMonitor
-from grokwatch.experiments.modules import evaluation_steps
+from grokwatch.experiments.evaluation_steps import evaluation_steps
 from grokwatch.experiments.optim import AdamW
 from grokwatch.experiments.recipes import Recipe, build, fit
 from grokwatch.experiments.sweep import Chunk, plan, read_grid, train
@@ -159,9 +159,9 @@ def assert_same(ones: Runs, others: Runs, tolerance: float) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_stack_is_its_runs_one_by_one(tmp_path: Path, case: str) -> None:
-    whole = chunk(tmp_path, CASES[case], "standard")
-    alone = [train(part, "standard")[0] for part in parts(whole, 1)]
-    assert_same(train(whole, "standard"), alone, 1e-5 if case != "circle" else 1e-4)
+    whole = chunk(tmp_path, CASES[case], "full")
+    alone = [train(part, "full")[0] for part in parts(whole, 1)]
+    assert_same(train(whole, "full"), alone, 1e-4)
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -175,7 +175,7 @@ def test_chunks_of_other_sizes_give_the_same(tmp_path: Path, case: str, size: in
 def test_a_run_is_what_the_callback_records(tmp_path: Path) -> None:
     steps = evaluation_steps(60, per_decade=8)
     text = CASES["parity"].replace("[0.01, 0.003]", "0.01").replace("[0.0, 0.3]", "[0.3, 0.0]")
-    ours = train(chunk(tmp_path, text, "standard"), "standard")[0]
+    ours = train(chunk(tmp_path, text, "full"), "full")[0]
     recipe = Recipe(
         name="same",
         task=SparseParity(num_bits=10, num_relevant=2, num_train=60, num_test=200),
@@ -187,7 +187,7 @@ def test_a_run_is_what_the_callback_records(tmp_path: Path) -> None:
     )
     made = build(recipe, 0)
     monitor = GrokkingMonitor(
-        made.probe, signals="standard", sinks=(), hooks=(), directory=tmp_path, budget=None,
+        made.probe, signals="full", sinks=(), hooks=(), directory=tmp_path, budget=None,
         schedule=frozenset(steps).__contains__,
     )  # fmt: skip
     fit(made, 60, [monitor])
@@ -220,7 +220,7 @@ def test_the_first_and_the_last_record_say_what_was_trained(tmp_path: Path) -> N
         names = {info.name for info in started.signals}
         assert {"gini_coefficient", "gradient_norm", "momentum_ratio", "margin"} <= names
         skipped = {skip.name: skip.reason for skip in started.skipped}
-        assert skipped["sharpness"] == "needs a loss that can be evaluated again"
+        assert skipped["coordinate_top_share"].startswith("needs a weight matrix with an axis")
         assert (ended.step, ended.status) == (60, RunStatus.FINISHED)
 
 
@@ -265,6 +265,57 @@ def test_a_diverged_model_says_so_and_leaves_no_trace(tmp_path: Path) -> None:
     assert_same(stacked[:2], spared, 1e-12)
 
 
+def learned(folder: Path, bounds: str) -> tuple[Chunk, Runs]:
+    """Four runs of addition, which may stop below these losses."""
+    text = ADDITION.replace("seeds = 4", f"seeds = 2\nstop_below = {bounds}")
+    whole = chunk(folder, text, "cheap")
+    return whole, train(whole, "cheap")
+
+
+def test_a_run_that_may_stop_stops_at_its_first_low_test_loss(tmp_path: Path) -> None:
+    _, plain = learned(tmp_path, "[0.0, 1e-9]")
+    losses = [loss for e in of(plain[2], Evaluation) if (loss := e.test_loss) is not None]
+    bound = sorted(losses)[len(losses) // 2]
+    whole, records = learned(tmp_path, f"[0.0, {bound!r}]")
+    assert [run.cell.stop_below for run in whole.runs] == [0.0, 0.0, bound, bound]
+    low = next(number for number, loss in enumerate(losses) if loss < bound)
+    assert 0 < low < len(losses) - 1
+    stopped = records[2]
+    [ended] = of(stopped, RunEnded)
+    assert (ended.status, stopped[-1]) == (RunStatus.FINISHED, ended)
+    assert ended.step == of(stopped, Evaluation)[-1].step == of(plain[2], Evaluation)[low].step
+    assert [e.test_loss for e in of(stopped, Evaluation)] == losses[: low + 1]
+    assert [of(run, RunEnded)[0].step for run in records[:2]] == [60, 60]
+    assert_same(records[:2], plain[:2], 0.0)
+
+
+def test_a_model_that_was_left_keeps_its_weights(tmp_path: Path) -> None:
+    stack = Stack(chunk(tmp_path, ADDITION, "cheap").runs)
+    stack.step()
+    stack.leave(torch.tensor([False, True, False, False]))
+    before = {name: weight.clone() for name, weight in stack.copied_weights().items()}
+    stack.step()
+    for name, weight in stack.copied_weights().items():
+        assert torch.equal(weight[1], before[name][1])
+        assert not torch.equal(weight[0], before[name][0])
+
+
+def test_a_chunk_ends_when_all_its_runs_have_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    update = Stack.step
+
+    def counted(stack: Stack) -> dict[str, torch.Tensor]:
+        steps.append(1)
+        return update(stack)
+
+    monkeypatch.setattr(Stack, "step", counted)
+    _, records = learned(tmp_path, "[99.0, 98.0]")
+    assert [of(run, RunEnded)[0].step for run in records] == [1] * 4
+    assert len(steps) == 1
+
+
 def test_a_chunk_whose_models_all_diverge_ends_early(tmp_path: Path) -> None:
     whole = chunk(tmp_path, DIVERGING.replace("[0.1, 1e30]", "[2e30, 1e30]"), "cheap")
     ticks: list[int] = []
@@ -295,3 +346,11 @@ def test_a_signal_that_fails_costs_its_own_values_only(
         assert last.errors["bad"] == "SignalError: nothing today"
         assert "Expected 'flat' with shape (4,), got (3,). Try" in last.errors["flat"]
         assert "weight_norm" in last.values
+
+
+def test_dear_signals_are_read_at_the_first_of_so_many_evaluations(tmp_path: Path) -> None:
+    text = ADDITION.replace("seeds = 4", "seeds = 1\ndear_every = 3")
+    [records] = train(chunk(tmp_path, text, "standard"), "standard")
+    seen = [any("sharpness" in key for key in o.values) for o in of(records, Observation)]
+    assert seen == [index % 3 == 0 for index in range(len(seen))]
+    assert all("weight_norm" in o.values for o in of(records, Observation))

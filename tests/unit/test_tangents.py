@@ -47,7 +47,7 @@ def test_the_sketch_keeps_inner_products_on_average() -> None:
         source = OutputGradients(module, (INPUTS,), CLASSES, size=size)
         kernels = []
         for seed in range(20):
-            source._signs = (
+            source._sketch._signs = (
                 torch.randint(0, 2, ((1 << 20) - 1,), generator=torch.Generator().manual_seed(seed))
                 .mul(2)
                 .sub(1)
