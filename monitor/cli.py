@@ -31,8 +31,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+corpus = typer.Typer(
+    name="corpus",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Build, check, and count the labelled corpus of runs.",
+)
+app.add_typer(corpus)
+
 Directory = Annotated[
     str | None, typer.Option(help="Where journals are kept.", show_default=".grokwatch")
+]
+Corpus = Annotated[
+    Path | None,
+    typer.Option("--to", help="Folder of the corpus.", show_default="experiments/data/corpus"),
+]
+Grids = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the slices' grids.", show_default="experiments/grids/corpus"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 ConfigFile = Annotated[
@@ -274,6 +290,14 @@ def bench(
 def sweep(
     context: typer.Context,
     grid: Annotated[Path, typer.Argument(metavar="GRID.toml", help="What to train.")],
+    workers: Annotated[
+        int | None, typer.Option(help="Processes at a time.", show_default="one per core")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for a Ray cluster.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster.", show_default="one of its own")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     directory: Directory = None,
     as_json: Json = False,
 ) -> None:
@@ -284,7 +308,123 @@ def sweep(
     from grokwatch.monitor.commands.sweep import sweep as run
 
     root = Path(_section(context, directory).directory)
-    _show(run(grid, root, show=_to_stderr, progress=sys.stderr.isatty()), as_json)
+    report = run(
+        grid,
+        root,
+        workers=workers,
+        engine=engine,
+        address=address,
+        device=device,
+        show=_to_stderr,
+        progress=sys.stderr.isatty(),
+    )
+    _show(report, as_json)
+
+
+@app.command()
+def reproduce(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; lists them by default.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Seconds instead of minutes; figures mean little.")
+    ] = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder of pictures.", show_default=".grokwatch/pictures")
+    ] = None,
+    directory: Directory = None,
+    as_json: Json = False,
+) -> None:
+    """Repeat an experiment of the article, draw it, and compare.
+
+    Example: grokwatch reproduce parity --quick
+    """
+    from grokwatch.monitor.commands.reproduce import reproduce as run
+
+    root = Path(_section(context, directory).directory)
+    report = run(
+        name,
+        root,
+        pictures or root / "pictures",
+        quick=quick,
+        show=_to_stderr,
+        progress=sys.stderr.isatty(),
+        width=shutil.get_terminal_size().columns,
+    )
+    _show(report, as_json)
+
+
+@corpus.command("build")
+def corpus_build(
+    context: typer.Context,
+    slices: Annotated[
+        list[str] | None, typer.Argument(metavar="[SLICE]...", help="Which; all by default.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that train at a time.", min=1)] = 1,
+    bits: Annotated[
+        int, typer.Option(help="Bits of a value; a corpus keeps its first.", min=6, max=16)
+    ] = 9,
+    to: Corpus = None,
+    grids: Grids = None,
+    directory: Directory = None,
+    as_json: Json = False,
+) -> None:
+    """Train slices of the corpus, label them, and write them down; goes on where it was killed.
+
+    Example: grokwatch corpus build --workers 4
+    """
+    from grokwatch.monitor.commands import corpus as run
+
+    report = run.build(
+        slices or (),
+        Path(_section(context, directory).directory),
+        grids=grids or run.GRIDS,
+        folder=to or run.FOLDER,
+        workers=workers,
+        bits=bits,
+        show=_to_stderr,
+        progress=sys.stderr.isatty(),
+    )
+    _show(report, as_json)
+
+
+@corpus.command("verify")
+def corpus_verify(
+    rebuild: Annotated[
+        str | None, typer.Option(metavar="SLICE", help="Train a part of it again, and compare.")
+    ] = None,
+    cells: Annotated[int, typer.Option(help="How many of its cells.", min=1)] = 1,
+    to: Corpus = None,
+    grids: Grids = None,
+    as_json: Json = False,
+) -> None:
+    """Check files, labels and splits of the corpus.
+
+    Example: grokwatch corpus verify
+    """
+    from grokwatch.monitor.commands import corpus as run
+
+    report = run.verify(
+        grids=grids or run.GRIDS,
+        folder=to or run.FOLDER,
+        rebuild=rebuild,
+        cells=cells,
+        show=_to_stderr,
+        progress=sys.stderr.isatty(),
+    )
+    _show(report, as_json)
+
+
+@corpus.command("show")
+def corpus_show(to: Corpus = None, as_json: Json = False) -> None:
+    """Count what is in the corpus, beside what should be.
+
+    Example: grokwatch corpus show
+    """
+    from grokwatch.monitor.commands import corpus as run
+
+    _show(run.show(folder=to or run.FOLDER), as_json)
 
 
 @app.command()

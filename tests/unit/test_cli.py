@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
+from docs.pages import command_names
 from grokwatch.monitor import cli
 from grokwatch.monitor.commands import doctor, journals, number, table
 from grokwatch.monitor.commands.seeds import parse_seeds
@@ -33,7 +34,8 @@ from grokwatch.monitor.sinks import RecordingSink
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
 COMMANDS = (
-    "demo", "runs", "replay", "signals", "sync", "validate", "overhead", "bench", "sweep", "doctor",
+    "demo", "runs", "replay", "signals", "sync", "validate", "overhead", "bench", "sweep",
+    "reproduce", "doctor", "corpus build", "corpus verify", "corpus show",
 )  # fmt: skip
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 
@@ -104,15 +106,14 @@ def test_help_loads_nothing_heavy_and_is_quick(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example_and_takes_json(command: str) -> None:
-    shown = _call(command, "--help")
+    shown = _call(*command.split(), "--help")
     assert shown.exit_code == 0
     assert f"Example: grokwatch {command}" in shown.stdout
     assert "--json" in shown.stdout
 
 
 def test_the_commands_are_those() -> None:
-    callbacks = [command.callback for command in cli.app.registered_commands]
-    assert [callback.__name__ for callback in callbacks if callback] == list(COMMANDS)
+    assert command_names() == list(COMMANDS)
 
 
 def test_runs_lists_what_the_journals_hold(root: Path) -> None:
@@ -215,7 +216,7 @@ def test_signals_can_be_those_of_a_preset() -> None:
     assert {row["cost"] for row in found} == {"cheap"}
     refused = _call("signals", "--preset", "cheep")
     assert isinstance(refused.exception, ConfigurationError)
-    assert "Expected a preset among cheap, standard, full, got 'cheep'. Try" in str(
+    assert "Expected a preset among cheap, standard, full or a signal, got 'cheep'. Try" in str(
         refused.exception
     )
 
