@@ -1,20 +1,14 @@
 """Peak memory of training with and without the monitor, each in a fresh process.
 
-The allocator of the child gives every larger tensor back at once, so that the peak of the process
-follows what is alive. A few steps are trained before: libraries that are loaded at first use are
-not training's peak, and are told apart from it.
+A few steps are trained before: libraries that are loaded at first use are not training's peak, and
+are told apart from it.
 """
 
-import contextlib
 import gc
 import json
-import os
-import resource
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import repeat
-from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -22,6 +16,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from grokwatch.callbacks.lightning import GrokkingMonitor
+from grokwatch.experiments.bench.peaks import forget_peak, from_child, peak_bytes
 from grokwatch.experiments.bench.rows import Row, spread
 from grokwatch.experiments.bench.sizes import DEMO, TINY, TRANSFORMER, workload
 from grokwatch.experiments.counting import Counting
@@ -35,14 +30,6 @@ MOST = 0.05
 _STEPS = {TINY: 100, DEMO: 1000, TRANSFORMER: 8}
 _REPEATS = 5
 _FIRST_STEPS = 3
-_SELF = Path("/proc/self")
-_ALLOCATOR = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "65536",
-    "MALLOC_TRIM_THRESHOLD_": "65536",
-    "MALLOC_TOP_PAD_": "0",
-    "OMP_NUM_THREADS": "1",
-}
 
 
 def memory(
@@ -91,7 +78,7 @@ def peaks(name: str, arm: str, steps: int) -> Peaks:
     """
     with one_thread(), hushed("grokwatch"), TemporaryDirectory() as directory:
         first, again = (_rise(name, arm, count, directory) for count in (_FIRST_STEPS, steps))
-    return Peaks(first, again, _peak_bytes())
+    return Peaks(first, again, peak_bytes())
 
 
 def _rise(name: str, arm: str, steps: int, directory: str) -> int:
@@ -104,9 +91,9 @@ def _rise(name: str, arm: str, steps: int, directory: str) -> int:
         signals="cheap" if arm == ARMS[0] else arm,
     )
     gc.collect()
-    before = _forget_peak()
+    before = forget_peak()
     fit(model, _Batches(model.batch, steps), [] if arm == ARMS[0] else [monitor])
-    return max(0, _peak_bytes() - before)
+    return max(0, peak_bytes() - before)
 
 
 class _Batches:
@@ -120,32 +107,8 @@ class _Batches:
         return repeat(self._batch, self._steps)
 
 
-def _forget_peak() -> int:
-    """What is resident now, which is the peak from now on where the system can forget the old."""
-    with contextlib.suppress(OSError):
-        (_SELF / "clear_refs").write_text("5")
-    return _peak_bytes()
-
-
-def _peak_bytes() -> int:
-    """Greatest resident size of this process."""
-    with contextlib.suppress(OSError):
-        for line in (_SELF / "status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 def _child(name: str, arm: str, steps: int) -> Peaks:
-    command = [sys.executable, "-m", __name__, name, arm, str(steps)]
-    done = subprocess.run(
-        command, env=os.environ | _ALLOCATOR, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        msg = f"Expected a peak from {name}, {arm}, got: {done.stderr[-500:]} Try it by hand."
-        raise RuntimeError(msg)
-    return Peaks(*json.loads(done.stdout.splitlines()[-1]))
+    return Peaks(*from_child(__name__, name, arm, str(steps)))
 
 
 def _rows(model: str, found: dict[str, list[Peaks]]) -> list[Row]:
