@@ -261,7 +261,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="[PART]...",
-            help="costs, presets, curvature, accuracy, loggers, memory; all by default.",
+            help="costs, presets, curvature, accuracy, loggers, memory; all these by default. "
+            "sweep, only when named.",
         ),
     ] = None,
     rounds: Annotated[

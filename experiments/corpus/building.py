@@ -1,6 +1,7 @@
 """Building the corpus slice by slice: train what is missing, gather, label, write down."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 from grokwatch.experiments.corpus.coding import LOSS_BITS, VALUE_BITS
 from grokwatch.experiments.corpus.columns import Looks, joined, looks_of
 from grokwatch.experiments.corpus.folds import fold_of
+from grokwatch.experiments.corpus.grids import slice_grid
 from grokwatch.experiments.corpus.machine import Machine, machines_of, note
 from grokwatch.experiments.corpus.manifest import (
     FileEntry,
@@ -24,14 +26,15 @@ from grokwatch.experiments.corpus.rebuilding import TOLERANCE
 from grokwatch.experiments.corpus.relabeling import changed_labels
 from grokwatch.experiments.corpus.rows import RunRow, row_of
 from grokwatch.experiments.corpus.splits import FILE as SPLITS_FILE
-from grokwatch.experiments.corpus.splits import freeze
+from grokwatch.experiments.corpus.splits import freeze, read_splits, split_of, wrong_entries
 from grokwatch.experiments.corpus.table import flat
 from grokwatch.experiments.corpus.writing import sha256
 from grokwatch.experiments.counting import Counting
-from grokwatch.experiments.sweep import Grid, Run, plan, read_grid, sweep
-from grokwatch.experiments.sweep.engine import SWEEPS
+from grokwatch.experiments.sweep import Grid, Run, plan, sweep
+from grokwatch.experiments.sweep.engine import SWEEPS, is_finished
 from grokwatch.experiments.sweep.store import SUFFIX
 from grokwatch.monitor.errors import ConfigurationError, WireError
+from grokwatch.monitor.lock import Lock
 from grokwatch.monitor.records import AnyRecord
 
 
@@ -97,7 +100,7 @@ def build_slice(site: Site, name: str, *, workers: int = 1) -> SliceEntry:
         JournalError: a folder cannot be written.
     """
     path = site.grids / f"{name}.toml"
-    grid = read_grid(path)
+    grid = slice_grid(path)
     manifest = _checked(site.folder, read_manifest(site.folder))
     if manifest and name in manifest.slices:
         entry = manifest.slices[name]
@@ -107,31 +110,41 @@ def build_slice(site: Site, name: str, *, workers: int = 1) -> SliceEntry:
     _check_runs(site.folder, name, grid, manifest)
     rows, looks, machines = _gather(site, grid, workers)
     bits = manifest.value_bits if manifest else site.bits
-    files = _write(site.folder, name, rows, looks, bits)
     entry = SliceEntry(
         grid_sha256=sha256(path),
         signals=grid.signals,
-        files=files,
+        files=_write(site.folder, name, rows, looks, bits),
         num_looks=len(looks.step),
         machines=machines,
         **msgspec.structs.asdict(counted(rows)),
     )
-    others = manifest.slices if manifest else {}
-    write_manifest(
-        site.folder,
-        Manifest(
-            value_bits=bits,
-            loss_bits=LOSS_BITS,
-            splits_sha256=sha256(site.folder / SPLITS_FILE),
-            tolerance=TOLERANCE,
-            slices=dict(sorted({**others, name: entry}.items())),
-        ),
-    )
+    _enter(site.folder, name, entry, bits, [row.fold for row in rows])
     return entry
+
+
+def _enter(folder: Path, name: str, entry: SliceEntry, bits: int, folds: Sequence[str]) -> None:
+    """Write down the splits and the manifest, both as they are by now, one build at a time."""
+    with closing(Lock.acquire(folder)):
+        freeze(folder, dict.fromkeys(folds))
+        now = read_manifest(folder)
+        others = now.slices if now else {}
+        write_manifest(
+            folder,
+            Manifest(
+                value_bits=bits,
+                loss_bits=LOSS_BITS,
+                splits_sha256=sha256(folder / SPLITS_FILE),
+                tolerance=TOLERANCE,
+                slices=dict(sorted({**others, name: entry}.items())),
+            ),
+        )
 
 
 def _checked(folder: Path, manifest: Manifest | None) -> Manifest | None:
     """Refuse to go on where the splits are not those of the manifest.
+
+    More folds than the manifest knows may stand there, each as it is drawn: a build was killed
+    between the two files.
 
     Raises:
         WireError: they are not.
@@ -139,12 +152,19 @@ def _checked(folder: Path, manifest: Manifest | None) -> Manifest | None:
     path = folder / SPLITS_FILE
     if manifest is not None:
         found = sha256(path) if path.exists() else "no file"
-        if found != manifest.splits_sha256:
+        if found != manifest.splits_sha256 and not _is_extended(folder, manifest):
             raise WireError(
                 f"Expected splits_sha256 {manifest.splits_sha256[:16]}... of {path}, got "
                 f"{found[:16]}...: splits are frozen. Try the file as it was committed."
             )
     return manifest
+
+
+def _is_extended(folder: Path, manifest: Manifest) -> bool:
+    """Whether the splits hold all folds of the manifest's slices, and nothing that was edited."""
+    splits = read_splits(folder)
+    known = {row.fold for name in manifest.slices for row in read_rows(folder, name)}
+    return bool(splits) and not wrong_entries(splits) and known < splits.keys()
 
 
 def _is_whole(site: Site, name: str, entry: SliceEntry) -> bool:
@@ -187,11 +207,11 @@ def _gather(
     chunks = plan(grid.runs)
     directory = site.root / SWEEPS / grid.name
     names = [chunk.id(grid.signals) for chunk in chunks]
-    note(directory, [name for name in names if not (directory / f"{name}{SUFFIX}").exists()])
+    paths = {name: directory / f"{name}{SUFFIX}" for name in names}
+    note(directory, [name for name, path in paths.items() if not is_finished(path, site.show)])
     run_chunks = {
         run.id: name for chunk, name in zip(chunks, names, strict=True) for run in chunk.runs
     }
-    splits = freeze(site.folder, dict.fromkeys(fold_of(run.cell) for run in grid.runs))
     trained = sweep(grid, site.root, site.count, site.show, workers=workers)
     machines = machines_of(directory, names)
     listed = list({msgspec.json.encode(found): found for found in machines.values()}.values())
@@ -201,7 +221,7 @@ def _gather(
     for records in trained:
         place = places[records[0].run_id]
         rows[place], looks[place] = _judged(
-            grid.runs[place], place, records, run_chunks, machines, listed, splits
+            grid.runs[place], place, records, run_chunks, machines, listed
         )
     order = range(len(grid.runs))
     return [rows[at] for at in order], joined([looks[at] for at in order]), tuple(listed)
@@ -214,14 +234,13 @@ def _judged(
     chunks: Mapping[str, str],
     machines: Mapping[str, Machine],
     listed: Sequence[Machine],
-    splits: Mapping[str, str],
 ) -> tuple[RunRow, Looks]:
     """The row of a run, and the looks at it."""
     chunk = chunks[run.id]
     row = row_of(
         run,
         records,
-        split=splits[fold_of(run.cell)],
+        split=split_of(fold_of(run.cell)),
         chunk=chunk,
         machine=listed.index(machines[chunk]),
     )

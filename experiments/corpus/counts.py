@@ -35,7 +35,7 @@ def mixed_cells(rows: Sequence[RunRow]) -> set[str]:
     """Cells whose seeds ended differently; see `MIXED`."""
     ends = defaultdict(set)
     for row in rows:
-        if not row.random_labels:
+        if not row.random_labels and not row.diverged:
             ends[row.cell].add(row.generalized)
     return {cell for cell, found in ends.items() if len(found) > 1}
 
@@ -51,7 +51,7 @@ def negatives(rows: Sequence[RunRow]) -> dict[str, int]:
     mixed = mixed_cells(rows)
     real = [row for row in rows if not row.random_labels]
     return {
-        "no decay": sum(not row.hyper_parameters.get("optimizer.decay") for row in real),
+        "no decay": sum(_has_no_decay(row) and not row.generalized for row in real),
         "random labels, sibling here": len(twins(rows)),
         "comprehension": _in_phase(real, Phase.COMPREHENSION),
         "confusion": _in_phase(real, Phase.CONFUSION),
@@ -61,7 +61,7 @@ def negatives(rows: Sequence[RunRow]) -> dict[str, int]:
         "collapse": sum(row.outcome.collapse for row in real),
         "relapse": sum(row.outcome.relapse for row in real),
         "siblings that did not": sum(
-            row.cell in mixed and not row.generalized and not row.random_labels for row in rows
+            row.cell in mixed and not row.generalized and not row.diverged for row in real
         ),
     }
 
@@ -94,6 +94,11 @@ def bars(rows: Sequence[RunRow], num_bytes: int) -> list[Bar]:
         Bar(what="families of negatives", found=sum(map(bool, kinds.values())), bar=len(kinds)),
         Bar(what="size", found=num_bytes / 1e6, bar=40, unit="MB", at_most=True),
     ]
+
+
+def _has_no_decay(row: RunRow) -> bool:
+    """Whether nothing keeps its weights small."""
+    return not any(row.hyper_parameters.get(f"optimizer.{key}") for key in ("decay", "l1"))
 
 
 def _in_phase(rows: Sequence[RunRow], phase: Phase) -> int:

@@ -7,6 +7,7 @@ where it runs; what trained a chunk is the last note that names it.
 import ast
 import functools
 import platform
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         cpu: model name of the processor, and the instructions that torch uses of it.
         accelerator: model name of the first one that torch sees, or `none`.
+        compiler: its first line on itself, or `none`: then steps are not compiled.
         threads: that torch trains with.
         versions: by package.
         code: hash of the code that trains and measures, without comments and docstrings.
@@ -48,12 +50,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     cpu: str
     accelerator: str
+    compiler: str
     threads: int
     versions: dict[str, str]
     code: str
 
 
-UNKNOWN = Machine(cpu="unknown", accelerator="unknown", threads=0, versions={}, code="unknown")
+UNKNOWN = Machine(
+    cpu="unknown", accelerator="unknown", compiler="unknown", threads=0, versions={}, code="unknown"
+)
 """Where a chunk came without a note."""
 
 
@@ -70,6 +75,7 @@ def this_machine() -> Machine:
     return Machine(
         cpu=f"{_cpu()}, {torch.backends.cpu.get_cpu_capability()}",
         accelerator=torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none",
+        compiler=_compiler(),
         threads=1,
         versions={**kept, "numpy": np.__version__},
         code=code_hash(),
@@ -151,7 +157,7 @@ def differences(one: Machine, other: Machine) -> Iterator[str]:
     Yields:
         A few words for each difference.
     """
-    for name in ("cpu", "accelerator", "threads", "code"):
+    for name in ("cpu", "accelerator", "compiler", "threads", "code"):
         if getattr(one, name) != getattr(other, name):
             yield f"{name} {getattr(one, name)}, now {getattr(other, name)}"
     for name in sorted(one.versions.keys() | other.versions.keys()):
@@ -186,6 +192,16 @@ def _is_text(node: object) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
+
+
+@functools.cache
+def _compiler() -> str:
+    """What the C++ compiler that torch would call says of itself."""
+    try:
+        said = subprocess.run(["g++", "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+    return said.stdout.splitlines()[0]
 
 
 def _cpu() -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -26,7 +27,8 @@ class StoredRun:
 
     Attributes:
         row: what it was and what became of it.
-        start: what was measured and who may see it, for the watcher.
+        start: what was measured and who may see it, for the watcher; without hyper-parameters, name
+            and budget, which tell what became of the run: they are in the row.
         observations: train-side floats, with values of every access; the watcher strips them.
         evaluations: test-side floats.
     """
@@ -78,7 +80,9 @@ class Slice:
         records = tuple(records_of(row, self.looks, first, last, without_values=without_values))
         return StoredRun(
             row=row,
-            start=row.start,
+            start=msgspec.structs.replace(
+                row.start, name="", hyper_parameters={}, budget_steps=None
+            ),
             observations=tuple(r for r in records if isinstance(r, Observation)),
             evaluations=tuple(r for r in records if isinstance(r, Evaluation)),
         )

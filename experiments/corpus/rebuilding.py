@@ -147,14 +147,12 @@ def _compared(pairs: Sequence[tuple[StoredRun, StoredRun]]) -> dict[str, float]:
 
 def _early(one: StoredRun, other: StoredRun) -> float:
     """Largest relative difference of the train loss in the beginning."""
-    return max(
-        (
-            abs(seen.train_loss - again.train_loss) / max(abs(seen.train_loss), 1e-12)
-            for seen, again in zip(one.observations, other.observations, strict=False)
-            if seen.step <= TOLERANCE["early_step"] and math.isfinite(seen.train_loss)
-        ),
-        default=0.0,
-    )
+    errors = [
+        abs(seen.train_loss - again.train_loss) / max(abs(seen.train_loss), 1e-12)
+        for seen, again in zip(one.observations, other.observations, strict=False)
+        if seen.step <= TOLERANCE["early_step"] and math.isfinite(seen.train_loss)
+    ]
+    return max((error if math.isfinite(error) else math.inf for error in errors), default=0.0)
 
 
 def _beyond(figures: Mapping[str, float]) -> tuple[str, ...]:

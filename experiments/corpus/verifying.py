@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from grokwatch.experiments.corpus.folds import fold_of
+from grokwatch.experiments.corpus.grids import slice_grid
 from grokwatch.experiments.corpus.manifest import FILE, Manifest, SliceEntry, counted
 from grokwatch.experiments.corpus.reading import read_slice
 from grokwatch.experiments.corpus.relabeling import changed_labels
@@ -14,7 +15,7 @@ from grokwatch.experiments.corpus.splits import FILE as SPLITS_FILE
 from grokwatch.experiments.corpus.splits import read_splits, split_of, wrong_entries
 from grokwatch.experiments.corpus.writing import sha256
 from grokwatch.experiments.counting import Counting
-from grokwatch.experiments.sweep import Run, read_grid
+from grokwatch.experiments.sweep import Run
 from grokwatch.monitor.errors import GrokwatchError
 
 _COMMITTED = "Try the file as it was committed."
@@ -125,7 +126,7 @@ def _of_runs(grids: Path, name: str, entry: SliceEntry, rows: tuple[RunRow, ...]
     path = grids / f"{name}.toml"
     if not path.exists() or sha256(path) != entry.grid_sha256:
         return
-    asked = {(run.id, _kept(run)) for run in read_grid(path).runs}
+    asked = {(run.id, _kept(run)) for run in slice_grid(path).runs}
     given = {(row.run_id, row.fold) for row in rows}
     if asked != given:
         yield (

@@ -60,7 +60,7 @@ def sweep(
         raise ConfigurationError(f"Grid {grid.name} does not fit: {error}") from error
     paths = [directory / f"{chunk.id(grid.signals)}{SUFFIX}" for chunk in chunks]
     pairs = list(zip(chunks, paths, strict=True))
-    missing = [(chunk, path) for chunk, path in pairs if not _is_finished(path, show)]
+    missing = [(chunk, path) for chunk, path in pairs if not is_finished(path, show)]
     missing.sort(key=lambda pair: -pair[0].work)
     jobs = [
         Job(chunk, grid.signals, path, f"chunk {number} of {len(missing)}, {chunk.name}", device)
@@ -116,8 +116,12 @@ def cluster(address: str | None, workers: int) -> Engine:
     return on_cluster(address, workers)
 
 
-def _is_finished(path: Path, show: Callable[[str], None]) -> bool:
+def is_finished(path: Path, show: Callable[[str], None]) -> bool:
     """Whether a chunk was trained before; a broken file is kept aside.
+
+    Args:
+        path: of its file.
+        show: takes a line on one that is broken.
 
     Raises:
         SchemaError: a newer version wrote it.

@@ -186,7 +186,7 @@ class Stack:
 
     def _column(self, rows: Sequence[object]) -> Tensor:
         """Settings of the models, `(S, ...)` float64."""
-        return torch.tensor(rows).double().to(self.device)
+        return torch.tensor(rows, dtype=torch.float64, device=self.device)
 
     def _named(self, block: Tensor) -> dict[str, Tensor]:
         return stepping.named_parts(block, self.weights)

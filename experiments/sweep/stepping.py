@@ -118,7 +118,9 @@ def compiled(
             piece = _compile(losses, weights, inputs, targets, block)
     except Exception as error:  # A compiler fails in more ways than it has names for.
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        _logger.warning("Training without compiling, which is slower but the same: %s", reason)
+        _logger.warning(
+            "Training without compiling, slower and rounded in another order: %s", reason
+        )
         return eager(losses, weights, inputs, targets)
 
     @torch.no_grad()

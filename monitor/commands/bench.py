@@ -13,6 +13,7 @@ from grokwatch.experiments.bench.machine import Machine, machine
 from grokwatch.experiments.bench.memory import memory
 from grokwatch.experiments.bench.presets import presets
 from grokwatch.experiments.bench.rows import Row
+from grokwatch.experiments.bench.sweep import sweep
 from grokwatch.experiments.counting import Counting, counting
 from grokwatch.monitor.commands import Report
 from grokwatch.monitor.errors import ConfigurationError
@@ -65,7 +66,19 @@ _PARTS: Mapping[str, tuple[str, _Run]] = {
         "Peak memory of training, in fresh processes (median; least to greatest).",
         lambda count, rounds: memory(count, repeats=rounds),
     ),
+    "sweep": (
+        "Model-steps per second of many small models, interleaved (median over rounds).",
+        lambda count, rounds: sweep(count, rounds=rounds),
+    ),
 }
+
+_UNITS: Mapping[str, str] = {
+    "steps": "{:,.0f}/s",
+    "seconds": "{:.1f} s",
+    "difference": "{:.1e}",
+}
+
+_WHEN_NAMED = frozenset({"sweep"})
 
 
 def bench(
@@ -76,10 +89,10 @@ def bench(
     progress: bool,
     width: int = 80,
 ) -> Report:
-    """Measure some parts, or all.
+    """Measure some parts, or all of those on signals.
 
     Args:
-        names: of the parts, none for all.
+        names: of the parts, none for all but `sweep`.
         rounds: rounds, blocks, readings or repeats of each part, None for its own number.
         show: takes a line now and then.
         progress: draw a progress bar on stderr, instead of showing lines.
@@ -97,7 +110,8 @@ def bench(
         raise ConfigurationError(msg)
     here, count = machine(), counting(show, progress=progress)
     parts = []
-    for name in dict.fromkeys(names or _PARTS):
+    usual = [name for name in _PARTS if name not in _WHEN_NAMED]
+    for name in dict.fromkeys(names or usual):
         question, run = _PARTS[name]
         parts.append(Part(name=name, question=question, rows=tuple(run(count, rounds))))
     found = Bench(machine=here, parts=tuple(parts))
@@ -150,9 +164,15 @@ def _figure(value: float, unit: str) -> str:
         ('2.50', '-0.10', '25,000%')
         >>> _figure(0.00001234, "share"), _figure(0.0, "share")
         ('0.0012%', '0.00%')
+        >>> _figure(48374.2, "steps"), _figure(7.25, "seconds"), _figure(2.1e-7, "difference")
+        ('48,374/s', '7.2 s', '2.1e-07')
+        >>> _figure(80_000.0, "bytes")
+        '78.1 KiB'
     """
+    if unit in _UNITS:
+        return _UNITS[unit].format(value)
     if unit == "bytes":
-        return f"{value / 2**20:.1f} MiB"
+        return f"{value / 2**20:.1f} MiB" if abs(value) >= 2**17 else f"{value / 2**10:.1f} KiB"
     if unit == "ratio":
         return f"1/{1 / value:,.3g}" if 0 < value < 1 else f"{value:.2f}"
     if abs(value) >= 1:

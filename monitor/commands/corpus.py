@@ -20,8 +20,8 @@ from grokwatch.experiments.corpus import (
 from grokwatch.experiments.corpus import rebuild as train_again
 from grokwatch.experiments.corpus.coding import VALUE_BITS
 from grokwatch.experiments.corpus.counts import MIXED, Bar, bars, mixed_cells, negatives
+from grokwatch.experiments.corpus.grids import slice_grid
 from grokwatch.experiments.counting import Counting, counting
-from grokwatch.experiments.sweep import read_grid
 from grokwatch.monitor.commands import Report, number, table
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.vocabulary import Phase
@@ -185,7 +185,7 @@ def _again(
     """Train a part again, and say how it was compared."""
     manifest = known_manifest(folder)
     entry = manifest.slices[name]
-    grid = read_grid(grids / f"{name}.toml")
+    grid = slice_grid(grids / f"{name}.toml")
     found = train_again(read_slice(folder, name), entry, grid, manifest.value_bits, cells, count)
     how = "to the bit"
     if found.because and not found.figures:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from grokwatch.experiments.corpus import building, machine, read_corpus, read_slice, rebuilding
 from grokwatch.experiments.corpus.counts import bars, negatives, twins
+from grokwatch.experiments.corpus.folds import fold_of
+from grokwatch.experiments.corpus.grids import slice_grid
 from grokwatch.experiments.corpus.machine import NOTES, UNKNOWN, Machine, machines_of, note
 from grokwatch.experiments.sweep.engine import SWEEPS
 from grokwatch.experiments.sweep.store import SUFFIX, read_chunk
@@ -158,7 +161,7 @@ def test_mixed_cells_and_bars_count_what_they_say(built: Path) -> None:
         msgspec.structs.replace(
             row,
             outcome=msgspec.structs.replace(
-                row.outcome, grokking_step=ends[row.seed == 0 and row.cell == real[0].cell]
+                row.outcome, grokking_step=ends[row.run_id == real[0].run_id]
             ),
         )
         for row in rows
@@ -326,7 +329,9 @@ def test_the_last_note_says_what_trained_a_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / SWEEPS / "x"
-    other = Machine(cpu="other", accelerator="none", threads=1, versions={}, code="x")
+    other = Machine(
+        cpu="other", accelerator="none", compiler="none", threads=1, versions={}, code="x"
+    )
     with monkeypatch.context() as patch:
         patch.setattr(machine, "this_machine", lambda: other)
         note(folder, ["a", "b", "d"])
@@ -344,7 +349,43 @@ def test_the_last_note_says_what_trained_a_chunk(
 def test_machines_differ_in_words() -> None:
     from grokwatch.experiments.corpus.machine import differences
 
-    known = Machine(cpu="a", accelerator="none", threads=1, versions={"torch": "1"}, code="x")
-    other = Machine(cpu="b", accelerator="none", threads=1, versions={"torch": "2"}, code="x")
+    known = Machine(
+        cpu="a", accelerator="none", compiler="none", threads=1, versions={"torch": "1"}, code="x"
+    )
+    other = Machine(
+        cpu="b", accelerator="none", compiler="none", threads=1, versions={"torch": "2"}, code="x"
+    )
     assert list(differences(known, other)) == ["cpu a, now b", "torch 1, now 2"]
     assert list(differences(known, known)) == []
+
+
+def test_each_cell_has_data_and_weights_of_its_own_but_twins_share_them(tmp_path: Path) -> None:
+    text = GRID.format(num_train=[60, 80], random_labels="[false, true]")
+    (tmp_path / "some.toml").write_text(text)
+    runs = slice_grid(tmp_path / "some.toml").runs
+    of_fold: dict[str, set[int]] = {}
+    for run in runs:
+        of_fold.setdefault(fold_of(run.cell), set()).add(run.seed)
+    assert len(runs) == 2 * sum(map(len, of_fold.values()))
+    assert len(set.union(*of_fold.values())) == len(runs) // 2
+
+
+def test_a_build_that_was_killed_between_splits_and_manifest_goes_on(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_grid(copy / "grids" / "later.toml", num_train=70)
+    with monkeypatch.context() as killed:
+        killed.setattr(building, "write_manifest", Mock(side_effect=KeyboardInterrupt))
+        assert call(copy, "build", "later").exit_code != 0
+    manifest = json.loads((copy / "corpus" / "manifest.json").read_text())
+    assert "later" not in manifest["slices"]
+    assert call(copy, "build").exit_code == 0
+    assert call(copy, "verify").exit_code == 0
+
+
+def test_a_predictor_is_not_told_what_was_chosen(built: Path) -> None:
+    for found in read_corpus(built / "corpus"):
+        for run in found.runs():
+            assert run.start.hyper_parameters == {}
+            assert (run.start.name, run.start.budget_steps) == ("", None)
+            assert run.row.hyper_parameters["steps"] == run.row.steps

@@ -284,8 +284,8 @@ def test_a_model_larger_than_the_machine_is_refused_by_grid_section_and_remedy(
 ) -> None:
     monkeypatch.setattr("grokwatch.experiments.sweep.chunks.os.sysconf", lambda _: 7)
     message = (
-        r"Grid tiny does not fit: Expected one parity_mlp on sparse_parity within 49 bytes of memory, got [0-9,]"
-        r"+\. Try smaller sizes in \[model\], or fewer examples in \[task\]"
+        r"Grid tiny does not fit: Expected one parity_mlp on sparse_parity within 49 bytes of "
+        r"memory, got [0-9,]+\. Try smaller sizes in \[model\], or fewer examples in \[task\]"
     )
     with pytest.raises(ConfigurationError, match=message):
         swept(TINY, tmp_path)

@@ -128,7 +128,8 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
         engine=on_cluster("auto", 1),
     )  # fmt: skip
     with pytest.raises(
-        ConfigurationError, match=r"Expected a Ray cluster at auto, got .*\. Try --address auto beside `ray start"
+        ConfigurationError,
+        match=r"Expected a Ray cluster at auto, got .*\. Try --address auto beside `ray start",
     ):
         list(runs)
 

@@ -110,7 +110,7 @@ def test_records_come_back_as_they_were_but_for_rounding(tmp_path: Path) -> None
     for run, before in zip(stored.runs(), given, strict=True):
         seen = [r for r in before if isinstance(r, Observation)]
         tests = [r for r in before if isinstance(r, Evaluation)]
-        assert run.start == msgspec.structs.replace(before[0], time=0.0)
+        assert run.row.start == msgspec.structs.replace(before[0], time=0.0)
         for one, other in zip(run.observations, seen, strict=True):
             changed = msgspec.structs.replace(
                 other, time=0.0, train_loss=one.train_loss, values=one.values
