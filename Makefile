@@ -10,7 +10,7 @@ STAMP := .venv/.grokwatch-stamp
 RUN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench bench-signals up down docs golden clean
+.PHONY: help demo test check bench bench-signals bench-sweep up down docs golden clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z-]+):.*## (.*)/  make \1: \2/p' Makefile
@@ -63,6 +63,9 @@ bench: $(STAMP)  ## measure overhead and signals, and put the warning rule on tr
 
 bench-signals: $(STAMP)  ## measure signals: cost, accuracy, presets, memory; others beside them
 	@$(RUN)/grokwatch bench $(ARGS)
+
+bench-sweep: $(STAMP)  ## measure sweeps: our engine beside a loop, Lightning and JAX
+	@$(RUN)/grokwatch bench sweep $(ARGS)
 
 up:  ## start MLflow and Prometheus in containers (needs docker compose)
 	@mkdir -p .grokwatch/prometheus

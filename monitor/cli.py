@@ -418,14 +418,20 @@ def corpus_verify(
 
 
 @corpus.command("show")
-def corpus_show(to: Corpus = None, as_json: Json = False) -> None:
+def corpus_show(
+    to: Corpus = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder to draw into.", show_default="no pictures")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Count what is in the corpus, beside what should be.
 
     Example: grokwatch corpus show
     """
     from grokwatch.monitor.commands import corpus as run
 
-    _show(run.show(folder=to or run.FOLDER), as_json)
+    _show(run.show(folder=to or run.FOLDER, pictures=pictures), as_json)
 
 
 @app.command()

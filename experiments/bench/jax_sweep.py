@@ -78,9 +78,7 @@ def _trainee(models: Sequence[Parts], updates: int) -> Trainee:
     state, examples = State(weights, zeros, zeros), _examples(models)
 
     @jax.jit
-    def run(
-        state: State, examples: Examples, corrections: Corrections
-    ) -> tuple[State, jax.Array]:
+    def run(state: State, examples: Examples, corrections: Corrections) -> tuple[State, jax.Array]:
         def step(state: State, corrections: Corrections) -> tuple[State, jax.Array]:
             losses, gradients = _gradients(state.weights, examples)
             return update(state, gradients, corrections, settings), losses
@@ -88,24 +86,21 @@ def _trainee(models: Sequence[Parts], updates: int) -> Trainee:
         return jax.lax.scan(step, state, corrections)
 
     begin = time.perf_counter()
-    jax.block_until_ready(run(state, examples, corrected(0, updates, settings)))
+    run(state, examples, corrected(0, updates, settings))[1].block_until_ready()
     first_seconds = time.perf_counter() - begin
     done = 0
 
     def advance() -> Tensor:
         nonlocal state, done
-        state, losses = jax.block_until_ready(
-            run(state, examples, corrected(done, updates, settings))
-        )
+        state, losses = run(state, examples, corrected(done, updates, settings))
+        losses.block_until_ready()
         done += updates
         return torch.from_numpy(np.array(losses))
 
     return Trainee(JAX, len(models), advance, updates, first_seconds)
 
 
-def update(
-    state: State, gradients: Weights, corrections: Corrections, settings: Settings
-) -> State:
+def update(state: State, gradients: Weights, corrections: Corrections, settings: Settings) -> State:
     """One step of AdamW for all models.
 
     Args:

@@ -15,6 +15,7 @@ _PACKAGES = (
     "scipy",
     "weightwatcher",
     "cockpit-for-pytorch",
+    "jax",
 )
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 

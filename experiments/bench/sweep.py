@@ -38,6 +38,7 @@ TURN_SECONDS = 0.5
 MAX_CONTROL = 0.01
 _WARM_UP = 1
 _LIGHTNING_SHARE = 4
+_MOST_SLOPES = 3
 
 Rates = Mapping[str, Sequence[float]]
 
@@ -69,12 +70,13 @@ def sweep(
     Returns:
         Rows per shape: speed, ratios, equality, memory; and those of a CUDA device.
     """
-    rows = []
+    rows, number, first = [], rounds or ROUNDS, shapes[0]
     with one_thread(), hushed("grokwatch"):
         for shape in shapes:
-            rows += _of_shape(shape, counting, rounds or ROUNDS, turn_seconds)
-    rows += memory_rows(counting, shapes[0], growth_steps)
-    return [*rows, *cuda_rows(counting, shapes[0], rounds or ROUNDS, turn_seconds)]
+            rows += _of_shape(shape, counting, number, turn_seconds)
+    repeats = min(number, _MOST_SLOPES)
+    rows += memory_rows(counting, first, repeats=repeats, growth_steps=growth_steps)
+    return [*rows, *cuda_rows(counting, first, number, turn_seconds)]
 
 
 def _of_shape(shape: Shape, counting: Counting, rounds: int, turn_seconds: float) -> list[Row]:
@@ -84,8 +86,8 @@ def _of_shape(shape: Shape, counting: Counting, rounds: int, turn_seconds: float
     found: dict[str, list[Tensor]] = {}
     for trainee in trainees:
         found.setdefault(trainee.kind, []).append(losses[trainee.name])
-    alone = [found.pop(kind) for kind in (LOOP, CONTROL)]
-    assert alone[0][0].equal(alone[1][0])  # The same loop twice.
+    for kind in (LOOP, CONTROL):
+        del found[kind]
     rates = _rates(shape, trainees, counting, rounds, turn_seconds)
     return [
         *_speeds(shape, trainees, rates),
@@ -100,8 +102,7 @@ def _trainees(shape: Shape) -> tuple[list[Trainee], list[Row]]:
     """All arms but Lightning's, and rows that say which cannot be here."""
     [first] = shape.runs(1)
     found, skipped = [loop(first), loop(first, kind=CONTROL)], []
-    for count in shape.counts():
-        found.append(stacked(shape, count, compiled=False))
+    found += [stacked(shape, count, compiled=False) for count in shape.counts()]
     for count in shape.counts():
         try:
             found.append(stacked(shape, count, compiled=True))

@@ -17,7 +17,7 @@ from grokwatch.experiments.bench.sweep_shapes import Shape
 from grokwatch.experiments.modules import Classifier, make_trainer
 from grokwatch.experiments.optim import AdamW
 from grokwatch.experiments.overhead import Arm
-from grokwatch.experiments.sweep import stepping
+from grokwatch.experiments.sweep import stepping, stepping_cuda
 from grokwatch.experiments.sweep.building import model_of, task_of
 from grokwatch.experiments.sweep.runs import Run
 from grokwatch.experiments.sweep.stack import Stack
@@ -98,7 +98,7 @@ def loop(run: Run, *, kind: str = LOOP, device: str = "cpu") -> Trainee:
     def advance() -> Tensor:
         optimizer.zero_grad()
         loss = cross_entropy(model(inputs), targets)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss.detach().view(1, 1)
 
@@ -115,21 +115,23 @@ def stacked(shape: Shape, count: int, *, compiled: bool, device: str = "cpu") ->
         device: where.
 
     Raises:
-        RuntimeError: this machine cannot compile.
+        RuntimeError: this machine cannot compile, or not record a graph.
     """
     begin = time.perf_counter()
-    with _heard(stepping.__name__) as warnings:
+    with _heard(stepping.__name__) as one, _heard(stepping_cuda.__name__) as other:
         stack = Stack(shape.runs(count), compiled=compiled, device=device)
-    if warnings:
-        raise RuntimeError(f"Expected compiled steps, got: {warnings[0]} Try a C++ compiler.")
+    first_seconds = time.perf_counter() - begin
+    if one + other:
+        told = (one + other)[0]
+        msg = f"Expected a stack that is compiled or recorded, got: {told}. Try a machine that can."
+        raise RuntimeError(msg)
 
     def advance() -> Tensor:
         stack.step()
         return stack.losses[-1][None]
 
-    advance_seconds = time.perf_counter() - begin if compiled else None
     kind = COMPILED if compiled else EAGER
-    return Trainee(kind, count, advance, first_seconds=advance_seconds)
+    return Trainee(kind, count, advance, first_seconds=first_seconds if compiled else None)
 
 
 def taking_turns(trainee: Trainee, calls: int) -> Arm:
@@ -183,8 +185,11 @@ def _heard(name: str) -> Iterator[list[str]]:
         return False
 
     logger = logging.getLogger(name)
+    level = logger.level
     logger.addFilter(keep)
+    logger.setLevel(logging.WARNING)  # Heard even where those above it are hushed.
     try:
         yield messages
     finally:
+        logger.setLevel(level)
         logger.removeFilter(keep)

@@ -1,7 +1,7 @@
 """`grokwatch corpus`: build the labelled corpus, check it, and count what is in it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from grokwatch.experiments.corpus import rebuild as train_again
 from grokwatch.experiments.corpus.coding import VALUE_BITS
 from grokwatch.experiments.corpus.counts import MIXED, Bar, bars, mixed_cells, negatives
 from grokwatch.experiments.corpus.grids import slice_grid
+from grokwatch.experiments.corpus.picture import Map, draw_maps, map_of
 from grokwatch.experiments.counting import Counting, counting
 from grokwatch.monitor.commands import Report, number, table
 from grokwatch.monitor.errors import ConfigurationError
@@ -147,11 +148,12 @@ def verify(
     return Report(data=data, lines=tuple(lines), holds=not found)
 
 
-def show(*, folder: Path = FOLDER) -> Report:
+def show(*, folder: Path = FOLDER, pictures: Path | None = None) -> Report:
     """Count what is in the corpus, beside what should be.
 
     Args:
         folder: of the corpus.
+        pictures: folder to draw into; None draws nothing.
 
     Returns:
         Tables; `holds` where every bar is met.
@@ -161,7 +163,8 @@ def show(*, folder: Path = FOLDER) -> Report:
         WireError: a file is broken.
     """
     manifest = known_manifest(folder)
-    rows = [row for name in manifest.slices for row in read_rows(folder, name)]
+    of_slices = {name: read_rows(folder, name) for name in manifest.slices}
+    rows = [row for found in of_slices.values() for row in found]
     num_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     measured = bars(rows, num_bytes)
     found = Shown(
@@ -171,12 +174,24 @@ def show(*, folder: Path = FOLDER) -> Report:
         bars=tuple({**msgspec.structs.asdict(bar), "met": bar.is_met} for bar in measured),
         num_bytes=num_bytes,
     )
+    drawn = [] if pictures is None else [f"Drawn: {file}" for file in _draw(of_slices, pictures)]
     lines = (*_task_table(found), "", *_split_table(found), "", *_negative_table(found), "")
     return Report(
         data=found,
-        lines=(*lines, *_bar_table(measured), "", f"Mixed: {MIXED}."),
+        lines=(*lines, *_bar_table(measured), "", f"Mixed: {MIXED}.", *drawn),
         holds=all(bar.is_met for bar in measured),
     )
+
+
+def _draw(slices: Mapping[str, Sequence[RunRow]], folder: Path) -> list[Path]:
+    """Draw arithmetic, all other tasks, and random labels."""
+    maps: dict[str, list[Map]] = {}
+    for name, rows in slices.items():
+        kind = "arithmetic" if rows[0].family == "cyclic" else "others"
+        kind = "random-labels" if rows[0].random_labels else kind
+        maps.setdefault(f"corpus-{kind}", []).append(map_of(name, rows))
+    files = [file for name, found in maps.items() for file in draw_maps(folder, name, found)]
+    return [folder / file for file in files]
 
 
 def _again(

@@ -16,13 +16,17 @@ from grokwatch.experiments.corpus.counts import bars, negatives, twins
 from grokwatch.experiments.corpus.folds import fold_of
 from grokwatch.experiments.corpus.grids import slice_grid
 from grokwatch.experiments.corpus.machine import NOTES, UNKNOWN, Machine, machines_of, note
+from grokwatch.experiments.corpus.picture import color_of, map_of
+from grokwatch.experiments.palette import PALETTES
 from grokwatch.experiments.sweep.engine import SWEEPS
 from grokwatch.experiments.sweep.store import SUFFIX, read_chunk
 from grokwatch.monitor import cli
 from grokwatch.monitor.errors import ConfigurationError, SchemaError, WireError
 from grokwatch.monitor.records import Evaluation, Observation
+from grokwatch.monitor.vocabulary import Phase
 from grokwatch.monitor.watcher import replay
 
+KINDS = ("others", "random-labels")
 GRID = """
 [task]
 name = "sparse_parity"
@@ -389,3 +393,32 @@ def test_a_predictor_is_not_told_what_was_chosen(built: Path) -> None:
             assert run.start.hyper_parameters == {}
             assert (run.start.name, run.start.budget_steps) == ("", None)
             assert run.row.hyper_parameters["steps"] == run.row.steps
+
+
+def test_shown_with_pictures_every_run_is_a_square(built: Path, tmp_path: Path) -> None:
+    given = ["corpus", "show", "--to", str(built / "corpus"), "--pictures", str(tmp_path / "drawn")]
+    done = CliRunner().invoke(cli.app, given)
+    files = {path.name for path in (tmp_path / "drawn").iterdir()}
+    names = {f"corpus-{kind}{style}.png" for kind in KINDS for style in ("", "-dark")}
+    assert files == names
+    assert all(f"Drawn: {tmp_path / 'drawn' / name}" in done.stdout for name in names)
+
+
+def test_a_map_puts_each_cell_in_a_place_of_its_own(built: Path) -> None:
+    rows = read_slice(built / "corpus", "real").rows
+    found = map_of("real", rows)
+    assert (found.across, found.up) == ("optimizer.decay", "task.num_train")
+    assert {place: len(runs) for place, runs in found.cells.items()} == {(0.0, 60): 2, (0.3, 60): 2}
+
+
+def test_a_diverged_run_is_not_in_the_color_of_a_phase(built: Path) -> None:
+    row = read_slice(built / "corpus", "real").rows[0]
+    palette = PALETTES["light"]
+    left = msgspec.structs.replace(row, diverged=True)
+    assert color_of(left, palette) not in {
+        color_of(
+            msgspec.structs.replace(row, outcome=msgspec.structs.replace(row.outcome, phase=phase)),
+            palette,
+        )
+        for phase in Phase
+    }
