@@ -14,7 +14,7 @@ from grokwatch.experiments.reproduce.drawing_architecture import GENERALIZED, SP
 from grokwatch.experiments.reproduce.milestones import last_accuracy, last_value
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import Story, read_story
+from grokwatch.experiments.story import Story
 from grokwatch.monitor.text import number
 
 TIED = "tied"
@@ -32,7 +32,7 @@ def run(workshop: Workshop) -> Finding:
     """Train all architectures over seeds, and count who generalises and who is circular."""
     groups: dict[str, list[Story]] = {}
     for name in _GRIDS:
-        for story in map(read_story, workshop.sweep(workshop.grid(name, _QUICK))):
+        for story in workshop.stories(name, _QUICK):
             groups.setdefault(named(story), []).append(story)
     groups = {name: groups[name] for name in ORDER}
     pictures = workshop.draw("architecture", partial(compose, groups=groups), size=(10, 6.6))

@@ -15,7 +15,7 @@ from grokwatch.experiments.reproduce.drawing_circle import COUNTS, MODULUS, comp
 from grokwatch.experiments.reproduce.milestones import last_accuracy
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import Story, read_story
+from grokwatch.experiments.story import Story
 
 MODULI = (*range(3, 31), 53, 59, 66, 67, 96, 97, 113)
 
@@ -35,8 +35,7 @@ def run(workshop: Workshop) -> Finding:
         activation: {n: judge(circular_logits(MODULUS, n, activation)) for n in COUNTS}
         for activation in ("relu", "square")
     }
-    records = workshop.sweep(workshop.grid("circular", _QUICK))
-    stories = [read_story(each) for each in records]
+    stories = workshop.stories("circular", _QUICK)
     accuracies = {name: [v.accuracy for v in each.values()] for name, each in verdicts.items()}
     draw = partial(compose, accuracies=accuracies, stories=stories)
     pictures = workshop.draw("circular", draw, size=(10, 9))

@@ -2,10 +2,11 @@
 
 Eight decays, five seeds, about two minutes on one core. Phases are told by losses, as in the
 published sweep: a run fits where train loss falls below .05, and generalises where test loss does;
-together is no later than at twice the step. By accuracy, as labels have it, it did not come out: on
-1,000 examples and in 5,000 steps most seeds of all decays up to .5 only began to generalise. The
-result holds where, as in the published sweep at this size, most seeds of the smallest decay
-memorise, most of some middle one generalise, and most of the largest do not fit.
+together is no later than at twice the step. The first criterion was by accuracy, as labels have it,
+and was missed, and the sentence says so: on 1,000 examples and in 5,000 steps most seeds of all
+decays up to .5 only began to generalise. The result holds where, as in the published sweep at this
+size, most seeds of the smallest decay memorise, most of some middle one generalise, and most of the
+largest do not fit.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from grokwatch.experiments.reproduce import drawing_bands
 from grokwatch.experiments.reproduce.parity_bits import decay_of, steps_of
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Changes, Workshop
-from grokwatch.experiments.story import Story, read_story
+from grokwatch.experiments.story import Story
 from grokwatch.monitor.vocabulary import Phase
 
 _NAME = "decay-phases"
@@ -28,12 +29,15 @@ _QUICK: Changes = {
 }
 _PHASES = (Phase.MEMORIZATION, Phase.GROKKING, Phase.COMPREHENSION, Phase.CONFUSION)
 _SOLVED = (Phase.GROKKING, Phase.COMPREHENSION)
+_FIRST = (
+    "The first criterion, by accuracy, was missed: with 1,000 examples and 5,000 steps most seeds "
+    "of no decay generalised; losses, examples and steps of this one were chosen after that."
+)
 
 
 def run(workshop: Workshop) -> Finding:
     """Train all decays over seeds, and count phases."""
-    grid = workshop.grid(_NAME, _QUICK)
-    stories = [read_story(records) for records in workshop.sweep(grid)]
+    stories = workshop.stories(_NAME, _QUICK)
     phases = by_decay(stories)
     compose = partial(drawing_bands.compose, phases=phases, stories=stories)
     return Finding(
@@ -96,7 +100,7 @@ def sentence(phases: Mapping[float, Sequence[Phase]]) -> str:
     solved = sum(found.count(phase) for found in phases.values() for phase in _SOLVED)
     return (
         f"as weight decay grows: {'; '.join(parts)}. Of {solved} runs that generalise {together} "
-        "do so together with the train set."
+        f"do so together with the train set. {_FIRST}"
     )
 
 

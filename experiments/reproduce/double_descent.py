@@ -17,6 +17,7 @@ to none, so it is not asked for.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -41,7 +42,6 @@ from grokwatch.experiments.reproduce.random_features import (
 )
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Changes, Workshop
-from grokwatch.experiments.story import Story, read_story
 
 LABEL_NOISE = 0.2
 LEAST = 1.5
@@ -78,14 +78,14 @@ _TINY = Sizes(
 def run(workshop: Workshop) -> Finding:
     """Train networks, fit features, and look for peaks."""
     sizes = _TINY if workshop.quick else _FULL
-    networks = by("model.hidden", _trained(workshop, "double-descent-width", _QUICK_WIDTH))
-    networks_on = by("num_train", _trained(workshop, "double-descent-samples", _QUICK_SAMPLES))
+    networks = by("model.hidden", workshop.stories("double-descent-width", _QUICK_WIDTH))
+    networks_on = by("num_train", workshop.stories("double-descent-samples", _QUICK_SAMPLES))
     with workshop.count("least squares on random features", 3 * sizes.num_seeds) as done:
         descents = _fitted(sizes, networks, networks_on, partial(done, "a seed"))
     peaks = {name: find_peak(curve) for name, curve in descents.curves().items()}
     peaks["network, steps"] = find_peak(courses(networks[max(networks)]))
     draw = partial(compose, descents=descents, headline=_headline(descents, peaks))
-    curves = partial(compose_courses, networks=networks)
+    curves = partial(compose_courses, networks=networks, headline=late_headline(networks))
     return Finding(
         sentence=sentence(descents, peaks),
         columns=("model, over", "lowest before", "peak", "lowest after", "wrong", "stands out"),
@@ -97,11 +97,6 @@ def run(workshop: Workshop) -> Finding:
         ),
         holds=workshop.quick or is_reproduced(descents, peaks),
     )
-
-
-def _trained(workshop: Workshop, name: str, quick: Changes) -> list[Story]:
-    """The runs of a grid."""
-    return [read_story(records) for records in workshop.sweep(workshop.grid(name, quick))]
 
 
 def _fitted(
@@ -145,7 +140,22 @@ def sentence(descents: Descents, peaks: Mapping[str, Peak]) -> str:
         f"{parameters[-1]:,.0f} past the threshold, and the squared error from {losses[0]:.3g} to "
         f"{losses[-1]:.3g}. Of {len(gains)} networks that memorised, "
         f"{sum(gain >= LATE for gain in gains)} gain {100 * LATE:.0f} points or more of held-out "
-        f"accuracy afterwards, as grokking would; the best changes by {100 * late:+.1f}."
+        f"accuracy afterwards, as grokking would; the best changes by {100 * late:+.1f}. "
+        f"{_first_criterion(peaks)}"
+    )
+
+
+def _first_criterion(peaks: Mapping[str, Peak]) -> str:
+    """What became of the peaks that were asked for at first, of wrong answers."""
+    smallest = np.finfo(np.float64).tiny
+    asked = [peak for name, peak in peaks.items() if "steps" not in name]
+    met = all(
+        replace(peak, losses=np.maximum(peak.errors, smallest)).stands_out(LEAST) for peak in asked
+    )
+    return (
+        "The first criterion, the same of the share of wrong answers, is "
+        f"{'met' if met else 'missed'}: over width the networks give "
+        f"{_wrong(peaks['network, width'])} ones before, at and after the peak."
     )
 
 
@@ -154,6 +164,17 @@ def _headline(descents: Descents, peaks: Mapping[str, Peak]) -> str:
     found = peaks["network, width"].stands_out(LEAST) and peaks["features, width"].stands_out(LEAST)
     first = "Worst near the threshold, good again beyond" if found else "No peak in every seed"
     return f"{first}; the second descent {'folds back' if folds(descents) else 'stays'}"
+
+
+def late_headline(networks: Stories) -> str:
+    """Whether networks learn about held-out digits after they memorised, as grokking ones do."""
+    gains = [gain for stories in networks.values() for gain in late_gains(stories)]
+    if not gains:
+        return "No network memorised, so that none could gain afterwards"
+    late = sum(gain >= LATE for gain in gains)
+    return (
+        f"{late} of {len(gains)} networks that memorised gain {100 * LATE:.0f} points or more after"
+    )
 
 
 def _above(peak: Peak) -> str:

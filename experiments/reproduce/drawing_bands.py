@@ -1,5 +1,6 @@
 """Shares of phases by weight decay as bands, and the steps to memorise and to generalise below."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from statistics import median
 
@@ -19,6 +20,12 @@ _WORDS = {
     Phase.COMPREHENSION: "fit and\ngeneralise\ntogether",
     Phase.CONFUSION: "do not fit",
 }
+_SHORT = {
+    Phase.MEMORIZATION: "memorise",
+    Phase.GROKKING: "grok",
+    Phase.COMPREHENSION: "fit together",
+    Phase.CONFUSION: "fail",
+}
 _FITTING = 0.3
 
 
@@ -36,16 +43,25 @@ def compose(
     frame(
         figure,
         palette,
-        headline="More weight decay: memorise, grok, fit together, fail",
+        headline=headline(phases),
         subtitle=f"Parity of 3 among 30 bits, 1,250 examples, 32 neurons; {seeds} seeds for each "
         "decay",
-        caption="Look from left to right: the wait between the two dots of a decay shrinks, and "
-        "soon after the train set\nis no longer fitted. Dots are medians of the seeds "
-        "that got there.",
+        caption="Look from left to right at the wait between the two dots of a decay, and at where "
+        "dots are missing. Dots are\nmedians of the seeds that got there.",
     )
     above = figure.add_subplot(grid[0])
     _draw_bands(above, phases, palette)
     _draw_steps(figure.add_subplot(grid[1]), phases, stories, palette)
+
+
+def headline(phases: Mapping[float, Sequence[Phase]]) -> str:
+    """What most seeds do, from the smallest decay to the largest."""
+    parts = [
+        next((words for phase, words in _SHORT.items() if 2 * found.count(phase) > len(found)), "-")
+        for found in phases.values()
+    ]
+    different = [words for words, _ in itertools.groupby(parts) if words != "-"]
+    return f"More weight decay: {', '.join(different) or 'no phase has most seeds'}"
 
 
 def colors(palette: Palette) -> dict[Phase, tuple[str, float]]:

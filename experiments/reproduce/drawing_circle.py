@@ -52,8 +52,8 @@ def compose(
         subtitle="Weights written down, not trained: neuron n of 5 looks in direction 72n degrees "
         "and votes for twice that",
         caption="Look at the last panel: squaring neurons are exact for 3 and for 5 or more, as "
-        "proven; ReLUs do\nbetter with odd numbers than with even ones. Diamonds: networks trained "
-        "on fixed circles, on held-out pairs.",
+        "proven; compare\nReLUs in odd and in even numbers. Diamonds: networks trained on fixed "
+        "circles, on held-out pairs.",
     )
     _draw_circle(figure.add_subplot(grid[0, 0]), palette)
     _draw_neurons(figure.add_subplot(grid[0, 1]), palette)

@@ -16,6 +16,7 @@ from grokwatch.experiments.reproduce.descents import (
     num_parameters,
     past_threshold,
 )
+from grokwatch.experiments.reproduce.drawing_accuracies import draw_accuracies
 from grokwatch.experiments.reproduce.drawing_steps import (
     LEFT,
     RIGHT,
@@ -41,9 +42,9 @@ def compose(figure: Figure, palette: Palette, descents: Descents, headline: str)
         palette,
         headline=headline,
         subtitle=f"Squared error on held-out digits, {noise}; dots and thin lines are seeds",
-        caption="Look at the line at 1, where parameters are as many as answers to fit: both "
-        "models are worst near\nit. In the last panel the green points go back to the left, on the "
-        "way that the grey ones came.",
+        caption="Look for peaks near the line at 1, where parameters are as many as answers to "
+        "fit. In the last panel follow\nthe green points from the top: to the left means that more "
+        "features use fewer parameters.",
     )
     width, samples, steps, fold = (figure.add_subplot(grid[at // 2, at % 2]) for at in range(4))
     curves = descents.curves()
@@ -57,25 +58,21 @@ def compose(figure: Figure, palette: Palette, descents: Descents, headline: str)
     _draw_fold(fold, descents, palette)
 
 
-def compose_courses(figure: Figure, palette: Palette, networks: Stories) -> None:
+def compose_courses(figure: Figure, palette: Palette, networks: Stories, headline: str) -> None:
     """Train and test accuracy of four widths, from the narrowest to the widest."""
     grid = figure.add_gridspec(2, 2, wspace=0.2, **_LAYOUT)
     frame(
         figure,
         palette,
-        headline="Wide or narrow, held-out digits are known first and noise after",
+        headline=headline,
         subtitle="The networks of the first panel, by training step; a line for each seed, and a "
         "fifth of the labels wrong",
-        caption="Look at where blue is highest: before the wrong labels are learned by heart. No "
-        "width goes up again\nlater, as a grokking network would.",
+        caption="Look at where blue is highest, before or after the wrong labels are learned by "
+        "heart, and at whether it\ngoes up again later, as that of a grokking network would.",
     )
     for at, width in enumerate(_picked(list(networks), 4)):
         axes = figure.add_subplot(grid[at // 2, at % 2])
-        for story in networks[width]:
-            points = [(o.step, o.train_accuracy or 0.0) for o in story.observations]
-            axes.plot(*zip(*points, strict=True), color=palette.train, linewidth=1.4)
-            error = courses([story])
-            axes.plot(error.places, 1 - error.errors[0], color=palette.test, linewidth=1.6)
+        draw_accuracies(axes, networks[width], palette)
         set_steps(axes, 1, networks[width][0].last_step)
         set_shares(axes)
         axes.set_title(f"{width} neurons, {num_parameters(width):,} parameters")

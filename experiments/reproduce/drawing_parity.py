@@ -42,9 +42,8 @@ def compose(
         headline=f"Distracting bits are learned, then forgotten: {count} of {len(models)} seeds",
         subtitle="Parity of 3 among 30 bits, 1,200 examples, 64 neurons, L1 penalty; a line for "
         "each seed",
-        caption="Look below between the two published steps (rings): weights of bits that do not "
-        "matter grow while the\nnetwork memorises and then go to zero; held-out accuracy rises as "
-        "they do.",
+        caption="Look below between the two published steps (rings) at the weights of bits that do "
+        "not matter, and above at\nwhether held-out accuracy rises as they go to zero.",
     )
     _draw_accuracy(figure.add_subplot(grid[0, 0]), course, models, published, palette)
     _draw_loss(figure.add_subplot(grid[0, 1]), course, models, palette)

@@ -1,5 +1,6 @@
 """Two penalties side by side: held-out accuracy by step, and the input weights that are left."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -58,15 +59,11 @@ def compose(
     frame(
         figure,
         palette,
-        headline="; ".join(
-            f"{name}: {each.wait:,.0f} steps, {each.zero:.0%} emptied"
-            for name, each in best.items()
-        ),
+        headline=headline(best),
         subtitle="Parity of 3 among 30 bits: steps from memorising to generalising, and input "
         "weights at nothing",
-        caption="Look above at how early held-out accuracy rises, below at what is left of bits "
-        "that do not matter:\nL1 puts all of them below a hundredth of the largest weight "
-        "(dotted), L2 keeps most of them.",
+        caption="Look above at how early held-out accuracy rises, below at how many weights of "
+        "bits that do not matter\nare under the dotted line, a hundredth of the largest weight.",
     )
     for column, penalty in enumerate(("L1", "L2")):
         axes = figure.add_subplot(grid[0, column])
@@ -75,6 +72,15 @@ def compose(
         axes = figure.add_subplot(grid[1, column])
         _draw_weights(axes, course, best[penalty].models, palette)
         axes.set_title(f"{penalty} {best[penalty].strength:g}: sizes of input weights at the end")
+
+
+def headline(best: Mapping[str, _Seeds]) -> str:
+    """Steps and emptied weights of both penalties."""
+    return "; ".join(
+        f"{name}: {f'{each.wait:,.0f} steps' if math.isfinite(each.wait) else 'not in time'}, "
+        f"{each.zero:.0%} emptied"
+        for name, each in best.items()
+    )
 
 
 def _draw_accuracy(

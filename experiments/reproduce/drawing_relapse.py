@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grokwatch.experiments.palette import Palette
+from grokwatch.experiments.reproduce.accuracies import held_out, trained
+from grokwatch.experiments.reproduce.drawing_accuracies import draw_line
 from grokwatch.experiments.reproduce.drawing_steps import (
     LEFT,
     RIGHT,
@@ -36,30 +38,25 @@ def compose(
         palette: colors.
         once: runs without decay.
         twice: runs with a little.
-        num_fallen: how many of `once` fall.
-        num_back: how many of `twice` fall and come back.
+        num_fallen: how many of `once` generalise, and memorise after they lost it.
+        num_back: how many of `twice` lose it and come back.
     """
     grid = figure.add_gridspec(2, 1, left=LEFT, right=RIGHT, top=0.85, bottom=0.125, hspace=0.36)
     frame(
         figure,
         palette,
-        headline="Some tiny networks generalise first and memorise after",
-        subtitle=f"{num_fallen} of {len(once)} seeds without decay fall; {num_back} of "
-        f"{len(twice)} with decay .05 fall and come back",
-        caption="Look for blue lines that fall while the grey ones do not: pairs of the train set "
-        "are kept, and the rule\nis lost. The bold seed is the one whose held-out accuracy swings "
-        "most.",
+        headline=f"Generalised, then memorised: {num_fallen} of {len(once)} tiny networks; and "
+        f"back: {num_back} of {len(twice)}",
+        subtitle="The first count is of seeds without decay, the second of seeds with decay .05",
+        caption="Look for a blue line that falls while the grey one does not: there pairs of the "
+        "train set are kept, and the\nrule is lost. The bold seed is the one whose held-out "
+        "accuracy swings most; the grey line is its own.",
     )
     titles = ("Embedding 5, hidden 10, no decay", "Embedding 8, hidden 16, decay .05")
     for row, (title, runs) in enumerate(zip(titles, (once, twice), strict=True)):
         axes = figure.add_subplot(grid[row, 0])
         _draw(axes, runs, palette)
         axes.set_title(f"{title}: accuracy, by training step")
-
-
-def held_out(story: Story) -> list[tuple[int, float]]:
-    """Test accuracy by step."""
-    return [(e.step, e.test_accuracy or 0.0) for e in story.evaluations]
 
 
 def _draw(axes: Axes, stories: Sequence[Story], palette: Palette) -> None:
@@ -75,8 +72,7 @@ def _draw(axes: Axes, stories: Sequence[Story], palette: Palette) -> None:
             alpha=1.0 if is_bold else 0.6,
             zorder=3 if is_bold else 2,
         )
-    train = [(o.step, o.train_accuracy or 0.0) for o in boldest.observations]
-    axes.plot(*zip(*train, strict=True), color=palette.train, linewidth=1.8)
+    draw_line(axes, trained(boldest), palette.train, 1.8)
     set_steps(axes, min(100, boldest.last_step), boldest.last_step)
     set_shares(axes)
     write(axes, "trained pairs, bold seed", (0.02, 0.9), palette.train, of_axes=True)

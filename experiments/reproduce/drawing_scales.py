@@ -6,6 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator
 
 from grokwatch.experiments.palette import Palette
+from grokwatch.experiments.reproduce.accuracies import held_out
+from grokwatch.experiments.reproduce.drawing_accuracies import draw_accuracies, draw_line
 from grokwatch.experiments.reproduce.drawing_steps import set_shares, set_steps, write
 from grokwatch.experiments.reproduce.lag import GENERALIZED, Lag, lag_of, late_norm
 from grokwatch.experiments.story import Story
@@ -33,11 +35,8 @@ def draw_course(
         control: test accuracy of other runs, which had no decay.
     """
     for story in control:
-        _line(axes, _tests(story), palette.warning, 1.1)
-    for story in stories:
-        train = [(o.step, o.train_accuracy or 0.0) for o in story.observations]
-        _line(axes, train, palette.train, 1.4)
-        _line(axes, _tests(story), palette.test, 1.8)
+        draw_line(axes, held_out(story), palette.warning, 1.1)
+    draw_accuracies(axes, stories, palette)
     set_steps(axes, 1, max(story.last_step for story in stories))
     set_shares(axes)
     axes.set_title(title)
@@ -91,8 +90,8 @@ def draw_losses(axes: Axes, scales: Mapping[float, Sequence[Story]], palette: Pa
             kept = [step for step in norms if start is not None and step >= start]
             train = {o.step: o.train_loss for o in story.observations}
             test = {e.step: e.test_loss for e in story.evaluations}
-            _line(axes, [(norms[s], train[s] or 0.0) for s in kept], palette.train, 0.9)
-            _line(axes, [(norms[s], test[s] or 0.0) for s in kept], palette.test, 1.4)
+            draw_line(axes, [(norms[s], train[s] or 0.0) for s in kept], palette.train, 0.9)
+            draw_line(axes, [(norms[s], test[s] or 0.0) for s in kept], palette.test, 1.4)
     _mark_norm(axes, [lag_of(story) for group in scales.values() for story in group], palette)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -128,13 +127,3 @@ def _middles(points: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     """Places and heights."""
     return [x for x, _ in points], [y for _, y in points]
-
-
-def _tests(story: Story) -> list[tuple[int, float]]:
-    """Test accuracy by step."""
-    return [(e.step, e.test_accuracy or 0.0) for e in story.evaluations]
-
-
-def _line(axes: Axes, points: Sequence[tuple[float, float]], color: str, width: float) -> None:
-    """One seed."""
-    axes.plot(*_columns(points), color=color, linewidth=width)

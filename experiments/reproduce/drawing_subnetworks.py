@@ -58,11 +58,11 @@ def compose(
         figure,
         palette,
         headline=f"A few neurons take over: {count} of {len(found)} models that generalise",
-        subtitle="Parity networks with 32 neurons; steps in units of each model's own step of "
-        "generalisation",
-        caption="Look left and right of the dotted line: before it the train set needs nearly all "
-        "neurons, after it far fewer.\nUnder L2 all others together only guess; under L1 they "
-        "solve the task too, for a while, before they are emptied.",
+        subtitle="Parity networks with one hidden layer; steps in units of each model's own step "
+        "of generalisation",
+        caption="Look left and right of the dotted line: above at how many neurons the train set "
+        "needs, below at whether\nthose that are needed at the end, and all others together, do "
+        "better than guess (50 %).",
     )
     for column, penalty in enumerate(("L2", "L1")):
         above, below = (figure.add_subplot(grid[row, column]) for row in (0, 1))

@@ -24,11 +24,12 @@ def compose(figure: Figure, palette: Palette, found: Anatomy) -> None:
     frame(
         figure,
         palette,
-        headline="The network adds with waves, and doubles their phase",
-        subtitle=f"Median gap to twice the phase {gap:.1f} degrees; {random:.0f} where neurons are "
-        f"paired at random; {len(found.keys)} frequencies",
-        caption="Look at the last panel: the loss with key frequencies alone falls, and the loss "
-        "without them rises,\nwhile the loss on held-out pairs still says nothing.",
+        headline=f"Phases are doubled to within {gap:.1f} degrees; key frequencies: "
+        f"{len(found.keys)}",
+        subtitle=f"Median gap of a neuron's output phase to twice that at its input; {random:.0f} "
+        "degrees where they are paired at random",
+        caption="Look at the last panel: at whether the loss with key frequencies alone falls, and "
+        "the loss without them rises,\nbefore the loss on held-out pairs falls.",
     )
     _draw_phases(figure.add_subplot(grid[0, 0]), found, palette)
     _draw_votes(figure.add_subplot(grid[0, 1]), found, palette)
@@ -44,10 +45,10 @@ def compose_stars(figure: Figure, palette: Palette, found: Anatomy) -> None:
     frame(
         figure,
         palette,
-        headline="Neurons of one frequency stand around a circle",
+        headline=f"Neurons of the {len(keys)} strongest frequencies, around a circle each",
         subtitle="Each ray is a neuron: cosine (right) and sine (up) component at its frequency",
-        caption="Look at the numbers: going around below, neurons turn twice as far as above. A "
-        "cross marks where\ntwice the angle above says that the ray below should end.",
+        caption="Follow the numbers around above, and then below. A cross marks where twice the "
+        "angle above says\nthat the ray below should end.",
     )
     colors = frequency_colors(found, palette)
     for column, key in enumerate(keys):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from grokwatch.experiments.reproduce.accuracies import first_step, held_out, trained
 from grokwatch.experiments.story import Story
 
 MEMORIZED = 0.99
@@ -52,9 +53,8 @@ def lag_of(story: Story) -> Lag:
     Returns:
         The first steps at both levels, and the norms there.
     """
-    train = [(o.step, o.train_accuracy or 0.0) for o in story.observations]
-    test = [(e.step, e.test_accuracy or 0.0) for e in story.evaluations]
-    memorized, generalized = _first(train, MEMORIZED), _first(test, GENERALIZED)
+    memorized = first_step(trained(story), MEMORIZED)
+    generalized = first_step(held_out(story), GENERALIZED)
     norms = dict(zip(*story.series("weight_norm"), strict=True))
     return Lag(
         memorized=memorized,
@@ -62,6 +62,16 @@ def lag_of(story: Story) -> Lag:
         norm_before=norms[max(norms) if memorized is None else memorized],
         norm_after=None if generalized is None else norms[generalized],
     )
+
+
+def lags_of(stories: Sequence[Story]) -> list[Lag]:
+    """The lags of runs."""
+    return [lag_of(story) for story in stories]
+
+
+def middle_factor(lags: Sequence[Lag]) -> float:
+    """Median lag; infinite where fewer than half of the runs got there."""
+    return median(lag.factor for lag in lags)
 
 
 def late_norm(lags: Sequence[Lag]) -> float | None:
@@ -74,8 +84,3 @@ def late_norm(lags: Sequence[Lag]) -> float | None:
     """
     norms = [lag.norm_after for lag in lags if lag.factor > 1 and lag.norm_after is not None]
     return median(norms) if norms else None
-
-
-def _first(points: Sequence[tuple[int, float]], level: float) -> int | None:
-    """First step at or above a level."""
-    return next((step for step, value in points if value >= level), None)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from grokwatch.experiments.reproduce import accuracies
+from grokwatch.experiments.reproduce.accuracies import first_step
 from grokwatch.experiments.story import Story
 from grokwatch.monitor.text import number
 
@@ -28,9 +30,7 @@ class Milestone:
 
 def trained(level: float) -> Callable[[Story], float | None]:
     """Measures the first step with that train accuracy."""
-    return lambda story: _first(
-        [(o.step, o.train_accuracy) for o in story.observations if o.train_accuracy], level
-    )
+    return lambda story: first_step(accuracies.trained(story), level)
 
 
 def tested(level: float) -> Callable[[Story], float | None]:
@@ -38,8 +38,7 @@ def tested(level: float) -> Callable[[Story], float | None]:
 
     def measure(story: Story) -> float | None:
         start = story.outcome.train_step or 0
-        points = [(e.step, e.test_accuracy) for e in story.evaluations if e.step >= start]
-        return _first([(step, x) for step, x in points if x is not None], level)
+        return first_step([p for p in accuracies.held_out(story) if p[0] >= start], level)
 
     return measure
 
@@ -137,11 +136,6 @@ def middle(milestone: Milestone, stories: Sequence[Story]) -> float:
     """Median over all runs; infinite where fewer than half of them reached it."""
     found = reached(milestone, stories)
     return median([*found, *[math.inf] * (len(stories) - len(found))])
-
-
-def _first(points: Sequence[tuple[int, float]], level: float) -> float | None:
-    """First step at or above a level."""
-    return next((float(step) for step, value in points if value >= level), None)
 
 
 def _written(value: float, digits: int) -> str:

@@ -12,12 +12,15 @@ the train loss comes near 6e-8, the distance of 1 from its neighbour: decay keep
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grokwatch.experiments.palette import Palette
 from grokwatch.experiments.reproduce import milestones
+from grokwatch.experiments.reproduce.accuracies import held_out
+from grokwatch.experiments.reproduce.drawing_accuracies import draw_accuracies, draw_line
 from grokwatch.experiments.reproduce.drawing_steps import (
     LEFT,
     RIGHT,
@@ -30,7 +33,8 @@ from grokwatch.experiments.reproduce.drawing_steps import (
 from grokwatch.experiments.reproduce.milestones import Milestone
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import Story, read_story
+from grokwatch.experiments.story import Story
+from grokwatch.monitor.text import number
 
 SPARSITY = "inverse_participation_ratio.excess@input"
 
@@ -72,7 +76,7 @@ _SOON, _LOW, _WAIT, _FALLEN = 1_000, 0.1, 10, 0.75
 def run(workshop: Workshop) -> Finding:
     """Train the article's run and a faster one, over seeds, and lay the milestones side by side."""
     stories = {
-        rate: [read_story(records) for records in workshop.sweep(workshop.grid(name, _QUICK))]
+        rate: workshop.stories(name, _QUICK)
         for rate, name in ((ARTICLE, "modular-addition"), (FASTER, "modular-addition-faster"))
     }
     pictures = workshop.draw("modular-addition", partial(compose, stories=stories), size=(10, 8.2))
@@ -143,22 +147,32 @@ def _figures(stories: Mapping[str, Sequence[Story]], found: Sequence[bool]) -> d
     return figures
 
 
+def headline(stories: Sequence[Story]) -> str:
+    """When the median seed memorised and passed 95 %, and how many seeds that is about."""
+    first, last = (milestones.reached(each, stories) for each in (MEMORIZED, GENERALIZED))
+    parts = [
+        f"{words} at step {number(round(median(steps)))}" if steps else f"not {words}"
+        for words, steps in (("memorised", first), ("solved", last))
+    ]
+    text = f"{', '.join(parts)} ({len(last)} of {len(stories)} seeds)"
+    return text[0].upper() + text[1:]
+
+
 def compose(figure: Figure, palette: Palette, stories: Mapping[str, Sequence[Story]]) -> None:
     """Accuracies above, norm and sparsity below."""
     grid = figure.add_gridspec(
         2, 2, height_ratios=(1.2, 1), left=LEFT, right=RIGHT, top=0.86, bottom=0.125, hspace=0.36
     )
     ours = stories[ARTICLE]
-    count = len(milestones.reached(GENERALIZED, ours))
     frame(
         figure,
         palette,
-        headline="Memorised in hundreds of steps, solved in ten thousands: "
-        f"{count} of {len(ours)} seeds",
+        headline=headline(ours),
         subtitle="One-hidden-layer network adds modulo 67 on 40 % of the pairs, lr 1e-3, decay 1; "
         "a line for each seed",
-        caption="Look at the rings, which are the article's own run, and at what happens before "
-        "the blue lines\nrise: the norm falls for long, and noise in the weights becomes waves.",
+        caption="Look at the rings, which are the article's own run, and at what norm and sparsity "
+        "do before the blue\nlines rise. A sparsity of 1 says that noise in the weights has become "
+        "waves.",
     )
     _draw_accuracy(figure.add_subplot(grid[0, :]), stories, palette)
     _draw_norm(figure.add_subplot(grid[1, 0]), ours, palette)
@@ -168,11 +182,8 @@ def compose(figure: Figure, palette: Palette, stories: Mapping[str, Sequence[Sto
 def _draw_accuracy(axes: Axes, stories: Mapping[str, Sequence[Story]], palette: Palette) -> None:
     """Train and test accuracy of all seeds, with the article's milestones."""
     for story in stories[FASTER]:
-        _line(axes, _tests(story), palette.warning, 1.0)
-    for story in stories[ARTICLE]:
-        train = [(o.step, o.train_accuracy or 0.0) for o in story.observations]
-        _line(axes, train, palette.train, 1.3)
-        _line(axes, _tests(story), palette.test, 1.8)
+        draw_line(axes, held_out(story), palette.warning, 1.0)
+    draw_accuracies(axes, stories[ARTICLE], palette)
     published = zip(TESTED, LEVELS, strict=True)
     points = [(MEMORIZED.published, 0.99), *((each.published, level) for each, level in published)]
     mark(axes, points, palette)
@@ -187,7 +198,7 @@ def _draw_accuracy(axes: Axes, stories: Mapping[str, Sequence[Story]], palette: 
 def _draw_norm(axes: Axes, stories: Sequence[Story], palette: Palette) -> None:
     """Norm of all weights, with the article's largest and last."""
     for story in stories:
-        _line(axes, list(zip(*milestones.norms(story), strict=True)), palette.ink, 1.2)
+        draw_line(axes, list(zip(*milestones.norms(story), strict=True)), palette.ink, 1.2)
     mark(axes, [(PEAK_STEP.published, PEAK.published), (50_000, LAST.published)], palette)
     _set(axes, stories)
     axes.set_ylim(0, 66)
@@ -197,21 +208,11 @@ def _draw_norm(axes: Axes, stories: Sequence[Story], palette: Palette) -> None:
 def _draw_sparsity(axes: Axes, stories: Sequence[Story], palette: Palette) -> None:
     """Fourier sparsity of what a token adds to each neuron."""
     for story in stories:
-        _line(axes, list(zip(*story.series(SPARSITY), strict=True)), palette.signal, 1.2)
+        draw_line(axes, list(zip(*story.series(SPARSITY), strict=True)), palette.signal, 1.2)
     _set(axes, stories)
     axes.set_ylim(-0.04, 1.04)
     axes.set_yticks([0, 0.5, 1])
     axes.set_title("Fourier sparsity: 0 noise, 1 one wave per neuron")
-
-
-def _tests(story: Story) -> list[tuple[int, float]]:
-    """Test accuracy by step."""
-    return [(e.step, e.test_accuracy or 0.0) for e in story.evaluations]
-
-
-def _line(axes: Axes, points: Sequence[tuple[int, float]], color: str, width: float) -> None:
-    """One seed."""
-    axes.plot([x for x, _ in points], [y for _, y in points], color=color, linewidth=width)
 
 
 def _set(axes: Axes, stories: Sequence[Story]) -> None:

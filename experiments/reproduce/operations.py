@@ -18,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grokwatch.experiments.palette import Palette
+from grokwatch.experiments.reproduce.accuracies import is_memorized_first
+from grokwatch.experiments.reproduce.drawing_accuracies import draw_accuracies
 from grokwatch.experiments.reproduce.drawing_steps import (
     LEFT,
     RIGHT,
@@ -28,7 +30,7 @@ from grokwatch.experiments.reproduce.drawing_steps import (
 )
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Changes, Workshop
-from grokwatch.experiments.story import Story, read_story
+from grokwatch.experiments.story import Story
 from grokwatch.monitor.text import number
 
 Groups = Mapping[str, Sequence[Story]]
@@ -56,13 +58,13 @@ _QUICK_SHUFFLED: Changes = {"task": {"modulus": 7}, "run": {"steps": 20, "seeds"
 def run(workshop: Workshop) -> Finding:
     """Train every operation, and count the seeds that find it."""
     groups: dict[str, list[Story]] = {}
-    for story in _trained(workshop, "operations", _QUICK):
+    for story in workshop.stories("operations", _QUICK):
         assert story.started is not None
         operation = str(story.started.hyper_parameters["task.operation"])
         groups.setdefault(NAMES[operation], []).append(story)
     groups = {name: groups[name] for name in NAMES.values() if name in groups}
-    groups[COMPOSITION] = _trained(workshop, "operations-composition", _QUICK_COMPOSITION)
-    groups[SHUFFLED] = _trained(workshop, "operations-shuffled", _QUICK_SHUFFLED)
+    groups[COMPOSITION] = workshop.stories("operations-composition", _QUICK_COMPOSITION)
+    groups[SHUFFLED] = workshop.stories("operations-shuffled", _QUICK_SHUFFLED)
     pictures = workshop.draw("operations", partial(compose, groups=groups), size=(10, 11))
     return Finding(
         sentence=sentence(groups),
@@ -103,20 +105,26 @@ def sentence(groups: Groups) -> str:
     )
 
 
+def headline(groups: Groups) -> str:
+    """How many tables most seeds find, and how many all seeds first learn by heart."""
+    found = sum(2 * len(_found(stories)) > len(stories) for stories in groups.values())
+    first = sum(all(map(is_memorized_first, stories)) for stories in groups.values())
+    return f"{found} of {len(groups)} tables are found, {first} are learned by heart first"
+
+
 def compose(figure: Figure, palette: Palette, groups: Groups) -> None:
     """A panel for each operation."""
     grid = figure.add_gridspec(
         4, 2, left=LEFT, right=RIGHT, top=0.895, bottom=0.09, hspace=0.42, wspace=0.16
     )
-    found = sum(2 * len(_found(stories)) > len(stories) for stories in groups.values())
     frame(
         figure,
         palette,
-        headline=f"{found} of {len(groups)} tables are found; all are learned by heart first",
+        headline=headline(groups),
         subtitle="Accuracy by training step, modulo 29 and on 24 permutations; three fifths of all "
         "pairs are trained",
-        caption="Look for the panels without a blue rise: x² + x y + y², as published, and where "
-        "there is nothing to find.",
+        caption="Look for the panels without a blue rise. Published is one, x² + x y + y²; with "
+        "shuffled answers\nthere is nothing to find.",
     )
     for at, (name, stories) in enumerate(groups.items()):
         axes = figure.add_subplot(grid[at // 2, at % 2])
@@ -129,18 +137,9 @@ def compose(figure: Figure, palette: Palette, groups: Groups) -> None:
 
 def _draw(axes: Axes, stories: Sequence[Story], palette: Palette) -> None:
     """Train and test accuracy of all seeds."""
-    for story in stories:
-        train = [(o.step, o.train_accuracy or 0.0) for o in story.observations]
-        test = [(e.step, e.test_accuracy or 0.0) for e in story.evaluations]
-        axes.plot(*zip(*train, strict=True), color=palette.train, linewidth=1.3)
-        axes.plot(*zip(*test, strict=True), color=palette.test, linewidth=1.8)
+    draw_accuracies(axes, stories, palette)
     set_steps(axes, 1, stories[0].last_step)
     set_shares(axes)
-
-
-def _trained(workshop: Workshop, name: str, quick: Changes) -> list[Story]:
-    """The runs of a grid."""
-    return [read_story(records) for records in workshop.sweep(workshop.grid(name, quick))]
 
 
 def _found(stories: Sequence[Story]) -> list[int]:

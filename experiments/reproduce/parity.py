@@ -43,8 +43,9 @@ class Course:
     Attributes:
         memorized: first step with train accuracy .99.
         generalized: first step with test accuracy .95.
-        plateau: test accuracy at the memorization step.
-        setback: largest train loss after memorization over the smallest one before it.
+        plateau: test accuracy at the memorization step, at the end where there is none.
+        setback: how many times larger train loss became, between memorization and generalization,
+            than it had been at some look before in that time; 1 where it only fell.
         left: weights of distracting bits over those of relevant ones at the end, root mean squares.
     """
 
@@ -117,7 +118,7 @@ def sentence(found: Mapping[float, list[Course]]) -> str:
     courses = found[main]
     reproduced = sum(each.is_reproduced for each in courses)
     left = median(each.left for each in courses)
-    setback = median(each.setback for each in courses)
+    setback = max(each.setback for each in courses)
     return (
         f"{reproduced} of {len(courses)} seeds follow the published course: with L1 {main:g} they "
         f"memorise at step {_middle([c.memorized for c in courses])} (published by "
@@ -125,15 +126,15 @@ def sentence(found: Mapping[float, list[Course]]) -> str:
         f"{_middle([c.generalized for c in courses])} (published by {GENERALIZED:,}; learning rate "
         f"and penalty were fitted to both), and weights of the distracting bits end at {left:.1%} "
         f"of those of the relevant ones. On the way train loss becomes at most {setback:.2f} times "
-        f"what it was before (published: a bit worse). With L1 {min(found):g} they generalise at "
-        f"{_middle([c.generalized for c in found[min(found)]])}."
+        f"what it was before, in any of them (published: a bit worse). With L1 "
+        f"{min(found):g} they generalise at {_middle([c.generalized for c in found[min(found)]])}."
     )
 
 
 def _setback(losses: np.typing.NDArray[np.float64]) -> float:
     """How many times larger a loss becomes than it was before; 1 where it only falls."""
     lowest = np.minimum.accumulate(losses)
-    return float((losses / lowest).max())
+    return float((losses / lowest).max(initial=1.0))
 
 
 def _is_near(step: int | None, published: int) -> bool:
@@ -169,7 +170,7 @@ def _figures(found: Mapping[float, list[Course]]) -> dict[str, float]:
         figures[f"seeds, L1 {penalty:g}"] = float(len(courses))
         figures[f"reproduced, L1 {penalty:g}"] = float(sum(c.is_reproduced for c in courses))
         figures[f"bits left, L1 {penalty:g}"] = median(c.left for c in courses)
-        figures[f"setback, L1 {penalty:g}"] = median(c.setback for c in courses)
+        figures[f"largest setback, L1 {penalty:g}"] = max(c.setback for c in courses)
         for name in ("memorized", "generalized"):
             steps = [getattr(c, name) for c in courses if getattr(c, name) is not None]
             if steps:

@@ -1,5 +1,6 @@
 """How well two tables of counts agree, and how well simple guesses do."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,8 +28,8 @@ class Agreement:
 
     Attributes:
         all: of all cells.
-        mixed: of those where some and not all published runs generalise.
-        unseen: of those that no pilot looked at.
+        mixed: of those where some and not all published runs generalise; NaN where there are none.
+        unseen: of those that no pilot looked at; NaN where there are none.
         differing: cells that do not agree, in order.
     """
 
@@ -107,5 +108,5 @@ def _constant(column: list[int]) -> int:
 
 
 def _share(flags: list[bool]) -> float:
-    """Share of true ones, 1 where there are none."""
-    return sum(flags) / len(flags) if flags else 1.0
+    """Share of true ones, NaN where there are none."""
+    return sum(flags) / len(flags) if flags else math.nan

@@ -4,7 +4,8 @@ Three strengths of each, three seeds, about a minute on one core. Strengths of t
 be compared with one another, so each penalty is judged by its best one: the strength whose median
 seed needs the fewest steps from memorization to generalization. The result holds where the best L1
 needs fewer than the best L2, and leaves more input weights at nothing (below a hundredth of the
-largest).
+largest). A seed that generalises before it has memorised has nothing to forget: it has no wait, and
+counts as one that was not seen to.
 """
 
 import math
@@ -43,7 +44,7 @@ class Penalized:
         penalty: `L1` or `L2`.
         strength: its coefficient.
         models: their numbers in the stack.
-        waits: steps from memorization to generalization, infinite where it was not seen.
+        waits: steps from memorization to generalization, infinite where this was not seen.
         zeros: share of input weights at nothing in the end.
     """
 
@@ -72,7 +73,7 @@ def run(workshop: Workshop) -> Finding:
     compose = partial(drawing_penalties.compose, course=course, found=found, best=best)
     return Finding(
         sentence=sentence(best, len(best["L1"].waits), int(course.steps[-1])),
-        columns=("penalty", "strength", "steps between", "generalised", "weights at nothing"),
+        columns=("penalty", "strength", "steps between", "seen in order", "weights at nothing"),
         rows=tuple(
             (
                 each.penalty,
@@ -116,9 +117,9 @@ def penalized(course: Trajectory, runs: Sequence[Run]) -> tuple[Penalized, ...]:
 
 
 def wait(course: Trajectory, model: int) -> float:
-    """Steps from memorization to generalization, infinite where one was not seen."""
+    """Steps from memorization to generalization, infinite where they were not seen in order."""
     first, last = memorized(course, model), generalized(course, model)
-    return math.inf if first is None or last is None else float(last - first)
+    return math.inf if first is None or last is None or last <= first else float(last - first)
 
 
 def best_of(found: Sequence[Penalized], penalty: str) -> Penalized:
@@ -135,11 +136,18 @@ def holds(best: Mapping[str, Penalized]) -> bool:
 def sentence(best: Mapping[str, Penalized], seeds: int, steps: int) -> str:
     """Both penalties at their best."""
     parts = [
-        f"{name} at its best strength {each.strength:g} takes {_steps(each.wait)} steps from "
-        f"memorising to generalising and leaves {each.zero:.0%} of the input weights at nothing"
+        f"{name} at its best strength {each.strength:g} {_takes(each.wait)} and leaves "
+        f"{each.zero:.0%} of the input weights at nothing"
         for name, each in best.items()
     ]
     return f"{', '.join(parts)} (medians of {seeds} seeds, {steps:,} steps trained)."
+
+
+def _takes(steps: float) -> str:
+    """How long the median seed took."""
+    if not math.isfinite(steps):
+        return "does not generalise after memorising"
+    return f"takes {steps:,.0f} steps from memorising to generalising"
 
 
 def _figures(found: Sequence[Penalized]) -> dict[str, float]:

@@ -107,13 +107,12 @@ def read(text: str) -> tuple[SweptRun, ...]:
 
 
 def write(runs: Iterable[SweptRun], path: Path) -> None:
-    """Our table as CSV, by cell and seed; losses with three digits."""
+    """Our table as CSV, by cell and seed; losses in full, as .04996 must not become .05."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(SweptRun.__struct_fields__)
         for run in sorted(runs, key=lambda run: (run.place, run.seed)):
-            cells = msgspec.structs.astuple(run)
-            writer.writerow(f"{x:.3g}" if isinstance(x, float) else x for x in cells)
+            writer.writerow(map(repr, msgspec.structs.astuple(run)))
 
 
 def _counted(rows: Iterable[tuple[Place, float]]) -> Counts:

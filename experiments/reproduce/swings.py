@@ -1,6 +1,5 @@
 """Where a curve turns: its rises and falls, without the small ones."""
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,20 @@ class Turn(NamedTuple):
 
     step: int
     value: float
+
+
+class Fall(NamedTuple):
+    """A peak, what followed it, and how far the curve came back.
+
+    Attributes:
+        peak: before the fall.
+        low: after it.
+        back: highest point after that, None where it is not as high as a peak must be.
+    """
+
+    peak: Turn
+    low: Turn
+    back: Turn | None
 
 
 def turns(curve: Sequence[tuple[int, float]], least: float) -> tuple[Turn, ...]:
@@ -41,51 +54,26 @@ def turns(curve: Sequence[tuple[int, float]], least: float) -> tuple[Turn, ...]:
     return (*found, extreme) if direction else tuple(found)
 
 
-def falls(curve: Sequence[tuple[int, float]], *, height: float, least: float) -> tuple[Turn, ...]:
-    """Peaks of at least a height, each followed by a fall.
+def falls(curve: Sequence[tuple[int, float]], *, height: float, least: float) -> tuple[Fall, ...]:
+    """Falls from at least a height, and what came after each.
 
     Args:
         curve: as for `turns`.
-        height: of the peaks.
-        least: of the falls.
+        height: of the peak, and of what counts as having come back to.
+        least: of the fall, and of the rise after it.
 
     Returns:
-        The peaks, in order.
+        The falls, in order.
 
     Example:
         >>> curve = [(0, 0.0), (1, 0.4), (2, 0.1), (3, 0.9), (4, 0.5), (5, 1.0)]
-        >>> falls(curve, height=0.5, least=0.2)
-        (Turn(step=3, value=0.9),)
+        >>> [fall] = falls(curve, height=0.5, least=0.2)
+        >>> fall.peak.step, fall.low.step, fall.back
+        (3, 4, Turn(step=5, value=1.0))
     """
     found = turns(curve, least)
     return tuple(
-        turn
-        for turn, after in itertools.pairwise(found)
-        if turn.value >= height and after.value < turn.value
-    )
-
-
-def recoveries(
-    curve: Sequence[tuple[int, float]], *, height: float, least: float
-) -> tuple[Turn, ...]:
-    """Highest points reached again after a fall from a height.
-
-    Args:
-        curve: as for `turns`.
-        height: of the peak before the fall, and at least reached again.
-        least: of the fall and of the rise after it.
-
-    Returns:
-        The points, in order.
-
-    Example:
-        >>> curve = [(0, 0.0), (3, 0.9), (4, 0.5), (5, 1.0)]
-        >>> recoveries(curve, height=0.5, least=0.2)
-        (Turn(step=5, value=1.0),)
-    """
-    found = turns(curve, least)
-    return tuple(
-        back
-        for peak, low, back in zip(found, found[1:], found[2:], strict=False)
-        if min(peak.value, back.value) >= height and low.value < peak.value
+        Fall(peak, low, back if back is not None and back.value >= height else None)
+        for peak, low, back in zip(found, found[1:], (*found[2:], None), strict=False)
+        if peak.value >= height and low.value < peak.value
     )

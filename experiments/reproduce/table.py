@@ -66,7 +66,7 @@ REPRODUCTIONS: Mapping[str, Reproduction] = {
     "parity-phase-diagram": Reproduction(
         question="Where is a sparse parity memorised, and where is it solved?",
         published="Of 1,125 runs, little decay with few examples memorises, decay 1 learns nothing "
-        "in narrow networks, and in between all generalise.",
+        "in narrow networks, and in between most generalise.",
         source="Pearce et al. 2023, the sweep over parity, with its table",
         run=parity_phase_diagram.run,
     ),

@@ -1,5 +1,9 @@
 """Weights and scores along a training, for pictures of what the records do not keep."""
 
+import io
+import os
+import zipfile
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +14,14 @@ from numpy.typing import NDArray
 from grokwatch.experiments.counting import Counting
 from grokwatch.experiments.sweep.runs import Run, digest
 from grokwatch.experiments.sweep.stack import Stack
+from grokwatch.experiments.sweep.store import set_aside
 from grokwatch.experiments.threads import one_thread
-from grokwatch.monitor.folder import explained, make_private
+from grokwatch.monitor.folder import create, explained, make_private, sync
 
 FOLDER = "trajectories"
+
+_FORMAT = 2
+"""Goes up where the same runs would be trained or kept in another way; part of a file's name."""
 
 _SHARES = 20
 _SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -40,7 +48,8 @@ def follow(runs: Sequence[Run], at: Collection[int], root: Path, count: Counting
     Args:
         runs: one for each model, of one shape, optimizer and number of steps.
         at: steps to keep, from 0 to the last.
-        root: the folder of all of grokwatch's files; a trajectory is found again there.
+        root: the folder of all of grokwatch's files; a trajectory is found again there. A file that
+            is not whole is kept aside, and trained again.
         count: shows progress.
 
     Returns:
@@ -50,22 +59,53 @@ def follow(runs: Sequence[Run], at: Collection[int], root: Path, count: Counting
         JournalError: the folder cannot be written.
     """
     steps = sorted(at)
-    name = digest([[run.id for run in runs], [run.settings() for run in runs], steps])
-    path = root / FOLDER / f"{name}.npz"
-    if not path.exists():
+    named = [_FORMAT, [run.id for run in runs], [run.settings() for run in runs], steps]
+    path = root / FOLDER / f"{digest(named)}.npz"
+    parts = _read(path)
+    if parts is None:
         with explained(path.parent):
             make_private(root, path.parent)
-            kept = _train(runs, steps, count)
-            unfinished = path.with_name(f"unfinished-{path.name}")
-            np.savez(unfinished, **kept)  # type: ignore[arg-type]
-            unfinished.replace(path)
-    with np.load(path, allow_pickle=False) as kept_file:
-        parts = dict(kept_file)
+        parts = _train(runs, steps, count)
+        _write(path, parts)
     return Trajectory(
         np.array(steps),
         {key: parts[key] for key in _SCORES},
         {key.removeprefix("w:"): part for key, part in parts.items() if key.startswith("w:")},
     )
+
+
+def _read(path: Path) -> dict[str, NDArray] | None:  # type: ignore[type-arg]
+    """What a file keeps, None where there is none, or none that is whole: that one is set aside."""
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            parts = dict(kept)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+        set_aside(path)
+        return None
+    if not parts.keys() >= {*_SCORES}:
+        set_aside(path)
+        return None
+    return parts
+
+
+def _write(path: Path, parts: Mapping[str, NDArray]) -> None:  # type: ignore[type-arg]
+    """Write a file; a kill or a power cut leaves all of it or nothing under its name."""
+    packed = io.BytesIO()
+    np.savez(packed, **parts)  # type: ignore[arg-type]
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    with explained(path.parent):
+        unfinished.unlink(missing_ok=True)
+        try:
+            with os.fdopen(create(unfinished), "wb") as file:
+                file.write(packed.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        sync(path.parent)
 
 
 def _train(runs: Sequence[Run], steps: Sequence[int], count: Counting) -> dict[str, NDArray]:  # type: ignore[type-arg]

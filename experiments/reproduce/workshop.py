@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from grokwatch.experiments.counting import Counting
 from grokwatch.experiments.palette import PALETTES, Palette
+from grokwatch.experiments.story import Story, read_story
 from grokwatch.experiments.sweep import Grid, read_grid, sweep
 from grokwatch.monitor.records import AnyRecord
 
@@ -51,6 +52,15 @@ class Workshop:
     def sweep(self, grid: Grid) -> Iterator[tuple[AnyRecord, ...]]:
         """The records of each run of a grid, trained now unless they were before."""
         return sweep(grid, self.root, self.count, self.show)
+
+    def stories(self, name: str, quick: Changes = _NO_CHANGES) -> list[Story]:
+        """What became of each run of a grid, trained now unless they were before.
+
+        Args:
+            name: of the grid's file.
+            quick: as for `grid`.
+        """
+        return [read_story(records) for records in self.sweep(self.grid(name, quick))]
 
     def draw(
         self,

@@ -1,6 +1,7 @@
 """What the reproduction of double descent calls found, on runs and fits that are written down."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,28 @@ def test_the_criterion_asks_for_peaks_and_a_fold(found: Descents, *, expected: b
 def test_late_gains_are_counted_from_memorizing_on() -> None:
     assert late_gains([story(4, 300, 0.1, late=0.2)]) == pytest.approx([0.2])
     assert late_gains([story(4, 300, 0.1, late=-0.1)]) == pytest.approx([-0.1])
+
+
+def test_the_headline_of_the_curves_counts_late_gains() -> None:
+    runs = [story(4, 300, 0.1, late=0.2), story(4, 300, 0.1), story(4, 300, 0.1)]
+    assert double_descent.late_headline({4: runs}).startswith("1 of 3 networks that memorised gain")
+    assert double_descent.late_headline({4: runs[1:]}).startswith("0 of 2 networks")
+    assert double_descent.late_headline({4: []}).startswith("No network memorised")
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [((0.2, 0.8, 0.1), "met: over width the networks give 20%, 80% and 10%"),
+     ((0.4, 0.44, 0.24), "missed: over width the networks give 40%, 44% and 24%")],
+)  # fmt: skip
+def test_the_first_criterion_is_told(errors: Sequence[float], words: str) -> None:
+    found = descents()
+    given = {
+        name: replace(peak, errors=np.array([errors, errors]))
+        for name, peak in peaks(found).items()
+    }
+    text = double_descent.sentence(found, given)
+    assert f"The first criterion, the same of the share of wrong answers, is {words}" in text
 
 
 def test_the_sentence_gives_places_heights_and_the_fold() -> None:

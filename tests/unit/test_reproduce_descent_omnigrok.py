@@ -97,6 +97,21 @@ def test_the_sentence_gives_steps_and_lags() -> None:
     assert "16 times the usual scale leaves 20% right on memorising, and 85% in the end" in text
 
 
+@pytest.mark.parametrize(
+    ("generalized", "words"), [(1_000, "missed with 2.5"), (8_000, "met with")]
+)
+def test_the_first_criterion_is_told(generalized: int, words: str) -> None:
+    text = omnigrok.sentence(runs(large=[story(400, generalized)] * 3))
+    assert f"The first criterion, a lag of 10 at the full decay, is {words}" in text
+
+
+def test_the_headline_says_what_came_first() -> None:
+    lags = {step: [lag_of(story(400, step))] for step in (100, 4_000, NEVER)}
+    assert omnigrok.headline(lags[4_000]).endswith("memorised first, generalised 10.0 times later")
+    assert omnigrok.headline(lags[100]).endswith("generalised no later than memorised")
+    assert omnigrok.headline(lags[NEVER]).endswith("not seen to generalise")
+
+
 def test_the_table_says_how_many_seeds_got_there() -> None:
     found = runs(large=[story(400, 4_000), story(400, 4_000), story(400, NEVER)])
     cells = [row for row in omnigrok._rows(found) if row[1:3] == ("0.1", "8")]

@@ -47,6 +47,13 @@ def test_the_criterion_asks_for_easy_and_hard(
     assert operations.is_reproduced(groups(**changes)) is expected
 
 
+def test_the_headline_counts_tables_that_are_learned_by_heart_first() -> None:
+    assert operations.headline(groups()) == "5 of 8 tables are found, 8 are learned by heart first"
+    changed = groups(**{"x + y": [story(50, memorized=500)] * 3, "x y": [story(10**9)] * 3})
+    found = operations.headline(changed)
+    assert found == "4 of 8 tables are found, 7 are learned by heart first"
+
+
 def test_the_sentence_counts_seeds_and_steps() -> None:
     text = operations.sentence(groups(**{"x y": [story(500), story(1_000), story(NEVER)]}))
     assert "x y in 2 of 3 seeds, at step 750" in text

@@ -82,6 +82,16 @@ def test_the_criterion_asks_for_all_that_was_published(run: Story, *, expected: 
     assert is_reproduced(run) is expected
 
 
+def test_the_headline_gives_the_steps_that_were_seen() -> None:
+    assert modular_addition.headline([story(), story(rise=10**9)]) == (
+        "Memorised at step 300, solved at step 30,000 (1 of 2 seeds)"
+    )
+    at_once = modular_addition.headline([story(rise=300)])
+    assert at_once == "Memorised at step 300, solved at step 300 (1 of 1 seeds)"
+    never = modular_addition.headline([story(rise=10**9)])
+    assert never == "Memorised at step 300, not solved (0 of 1 seeds)"
+
+
 def test_the_sentence_counts_seeds() -> None:
     runs = [story(), story(rise=10**9)]
     text = modular_addition.sentence({"1e-3": runs, "5e-3": runs})

@@ -1,5 +1,6 @@
 """The parity sweep beside the published one: the tables, and what counts as agreement."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from matplotlib.colors import to_rgb
 
 from grokwatch.experiments.models import ParityMLP
 from grokwatch.experiments.palette import PALETTES, Style
-from grokwatch.experiments.reproduce import drawing_cells, parity_sweep
+from grokwatch.experiments.reproduce import drawing_cells, parity_phase_diagram, parity_sweep
 from grokwatch.experiments.reproduce.parity_agreement import (
     PILOT,
     agreement,
@@ -17,6 +18,7 @@ from grokwatch.experiments.reproduce.parity_agreement import (
     shuffled,
 )
 from grokwatch.experiments.reproduce.parity_sweep import SEEDS, Place, SweptRun
+from grokwatch.experiments.reproduce.table import REPRODUCTIONS
 from grokwatch.experiments.tasks import SparseParity
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import (
@@ -49,6 +51,39 @@ def test_our_table_survives_being_written(tmp_path: Path) -> None:
     text = (tmp_path / "table.csv").read_text()
     assert parity_sweep.read(text) == runs[::-1]
     assert parity_sweep.counts(runs) == {Place(0.1, 16, 750): 1}
+
+
+def test_a_loss_just_under_the_level_is_still_under_it_when_read_back(tmp_path: Path) -> None:
+    runs = (swept(0, test_loss=0.04996), swept(1, test_loss=0.05004))
+    parity_sweep.write(runs, tmp_path / "table.csv")
+    found = parity_sweep.read((tmp_path / "table.csv").read_text())
+    assert found == runs
+    assert parity_sweep.counts(found) == parity_sweep.counts(runs) == {Place(0.1, 16, 750): 1}
+
+
+def test_in_between_most_published_cells_generalise_and_not_all() -> None:
+    published = parity_sweep.published()
+    for decay in (0.03, 0.1, 0.3):
+        cells = [count for place, count in published.items() if place.decay == decay]
+        assert sum(2 * count > SEEDS for count in cells) > len(cells) / 2
+        assert min(cells) < SEEDS
+    assert "in between most generalise" in REPRODUCTIONS["parity-phase-diagram"].published
+
+
+def test_of_no_cells_nothing_is_said() -> None:
+    published = {Place(0.1, 16, 750): 9, Place(0.1, 16, 1000): 4}
+    found = agreement({Place(0.1, 16, 750): 9}, published)
+    assert math.isnan(found.mixed)
+    assert math.isnan(found.unseen)
+    figures = dict.fromkeys(
+        (
+            "a constant for each decay and width", "the same, mixed cells", "our cells shuffled",
+            "nine other seeds of the published cells",
+        ),
+        0.5,
+    )  # fmt: skip
+    text = parity_phase_diagram.sentence({Place(0.1, 16, 750): 9}, found, figures)
+    assert "none trained of the mixed ones" in text
 
 
 def test_a_run_keeps_its_smallest_losses() -> None:

@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from grokwatch.experiments.counting import counting
 from grokwatch.experiments.models import ParityMLP
 from grokwatch.experiments.reproduce import (
     decay_phases,
@@ -23,6 +25,7 @@ from grokwatch.experiments.reproduce.parity_neurons import nested_accuracies, or
 from grokwatch.experiments.reproduce.parity_penalties import Penalized
 from grokwatch.experiments.reproduce.subnetworks import Takeover
 from grokwatch.experiments.reproduce.trajectory import Trajectory
+from grokwatch.experiments.reproduce.workshop import Workshop
 from grokwatch.experiments.story import read_story
 from grokwatch.experiments.tasks import SparseParity
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
@@ -42,6 +45,21 @@ def course(*, first: int = 1_200, last: int = 3_800, left: float = 0.01) -> Traj
         "train_accuracy": train, "test_accuracy": test, "train_loss": losses, "test_loss": losses,
     }  # fmt: skip
     return Trajectory(STEPS, scores, {"hidden.weight": weights})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decay-phases", "other-ways-out-dropout", "other-ways-out-steps", "parity", "parity-l1",
+        "parity-l2", "parity-phase-diagram",
+    ],
+)  # fmt: skip
+def test_one_logit_is_trained_by_the_loss_of_the_pilots(name: str, tmp_path: Path) -> None:
+    count = counting(print, progress=False)
+    workshop = Workshop(root=tmp_path, pictures=tmp_path, quick=False, count=count, show=print)
+    cells = [run.cell for run in workshop.grid(name).runs]
+    assert {cell.model.options["num_logits"] for cell in cells} == {1}
+    assert {cell.loss for cell in cells} == {"logistic"}
 
 
 def test_steps_are_those_that_held() -> None:
@@ -76,6 +94,13 @@ def test_a_course_is_reproduced_only_with_all_its_parts(
 def test_the_setback_is_how_much_a_loss_rose() -> None:
     assert parity._setback(np.array([1.0, 0.2, 0.5, 0.1])) == pytest.approx(2.5)
     assert parity._setback(np.array([3.0, 2.0])) == 1.0
+    assert parity._setback(np.array([])) == 1.0
+
+
+def test_the_sentence_gives_the_largest_setback_of_all_seeds() -> None:
+    calm = parity.measure(course(), 0)
+    text = parity.sentence({1e-4: [calm, calm, replace(calm, setback=1.7)]})
+    assert "train loss becomes at most 1.70 times what it was before" in text
 
 
 def penalized(penalty: str, strength: float, waits: tuple[float, ...], zeros: float) -> Penalized:
@@ -97,6 +122,23 @@ def test_a_penalty_is_judged_by_its_best_strength() -> None:
     assert "L1 at its best strength 0.0001 takes 600 steps" in parity_penalties.sentence(
         best, 3, 5_000
     )
+
+
+def test_a_wait_is_seen_only_in_order() -> None:
+    assert parity_penalties.wait(course(first=1_200, last=3_800), 0) == 2_600
+    assert math.isinf(parity_penalties.wait(course(first=3_800, last=1_200), 0))
+    assert math.isinf(parity_penalties.wait(course(first=1_200, last=9_999), 0))
+
+
+def test_the_first_criterion_of_decay_phases_is_said_to_be_missed() -> None:
+    text = decay_phases.sentence({0.0: [Phase.MEMORIZATION], 0.1: [Phase.GROKKING]})
+    assert "The first criterion, by accuracy, was missed" in text
+
+
+def test_a_penalty_without_a_wait_is_said_to_have_none() -> None:
+    best = {"L1": penalized("L1", 1e-5, (math.inf,), 0.1)}
+    text = parity_penalties.sentence(best, 1, 5_000)
+    assert "L1 at its best strength 1e-05 does not generalise after memorising and leaves" in text
 
 
 def test_phases_must_come_in_order() -> None:
@@ -128,12 +170,14 @@ def test_phases_are_told_by_losses(fitted: int | None, solved: int | None, phase
     assert decay_phases.phase_of(read_story(records)) is phase
 
 
-def attempts(way: str, *, last: float) -> list[Attempt]:
-    known = np.array([0.5, 1.0, 0.9, 1.0])
-    test = np.array([0.5, last, last, last])
-    solved = 100 if last >= 0.95 else None
+def attempts(
+    way: str, *, last: float, memorized: int | None = 100, spiked: bool = True
+) -> list[Attempt]:
+    known = np.array([0.5, 1.0, 0.9 if spiked else 1.0, 1.0])
+    test = np.array([0.5, 0.5, last, last])
+    solved = 200 if last >= 0.95 else None
     return [
-        Attempt(way=way, steps=np.arange(4) * 100, train=known, test=test, memorized=100,
+        Attempt(way=way, steps=np.arange(4) * 100, train=known, test=test, memorized=memorized,
                 generalized=solved)
     ] * 3  # fmt: skip
 
@@ -148,6 +192,25 @@ def test_a_way_out_needs_a_control_that_memorises() -> None:
         CONTROL: attempts(CONTROL, last=1.0), LARGE: attempts(LARGE, last=1.0)
     })  # fmt: skip
     assert closed[CONTROL][0].spikes == 1
+    confused = {CONTROL: attempts(CONTROL, last=0.6, memorized=None)}
+    assert not other_ways_out.holds(confused | {LARGE: attempts(LARGE, last=1.0)})
+
+
+@pytest.mark.parametrize("memorized", [None, 200, 300])
+def test_a_way_out_is_open_only_after_memorizing(memorized: int | None) -> None:
+    found = {LARGE: attempts(LARGE, last=1.0, memorized=memorized)}
+    assert other_ways_out.open_ways(found) == []
+    assert other_ways_out.open_ways({LARGE: attempts(LARGE, last=1.0)}) == [LARGE]
+
+
+def test_slingshots_are_looked_for_among_large_steps_alone() -> None:
+    calm = attempts(LARGE, last=1.0, spiked=False)
+    text = other_ways_out.sentence({CONTROL: attempts(CONTROL, last=0.6), LARGE: calm})
+    assert "lost again 0 times in the 3 runs with large steps" in text
+    assert "they were no slingshots" in text
+    text = other_ways_out.sentence({CONTROL: calm, LARGE: attempts(LARGE, last=1.0)})
+    assert "lost again 3 times in the 3 runs with large steps" in text
+    assert "no slingshots" not in text
 
 
 def test_neurons_are_ordered_by_what_passes_through_them() -> None:
@@ -184,4 +247,13 @@ def test_a_takeover_needs_fewer_neurons_and_an_idle_rest() -> None:
     assert not replace(found, between=5).is_found
     assert not replace(found, dense=np.array([0.5, 0.5, 0.9])).is_found
     assert not replace(found, sparse=np.array([0.5, 0.5, 0.9])).is_found
-    assert "in 1 of 1 models" in subnetworks.sentence([found], 32)
+    assert "in 1 of 1 models" in subnetworks.sentence([found], 1, 32)
+    idle = replace(found, dense=np.array([0.5, 0.5, 0.9]))
+    assert subnetworks.holds([found, found, idle], 5)
+    assert not subnetworks.holds([found, idle], 3)
+    assert not subnetworks.holds([found], 18)
+    assert "none of 18 models generalised after memorising" in subnetworks.sentence([], 18, 32)
+
+
+def test_a_model_that_generalises_before_it_memorises_is_not_split() -> None:
+    assert subnetworks.takeover(course(first=3_800, last=1_200), [], 0) is None
