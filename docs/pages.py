@@ -13,6 +13,7 @@ from grokwatch.monitor.cli import app
 from grokwatch.monitor.commands.signals import Family, SignalRow, families, rows
 from grokwatch.monitor.presets import PRESETS
 from grokwatch.monitor.sinks.names import METRICS, mlflow_key, prometheus_name
+from grokwatch.monitor.vocabulary import Phase
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,6 +74,21 @@ def command_line() -> str:
         shown = CliRunner().invoke(app, [*name.split(), "--help"], env={"TERMINAL_WIDTH": "100"})
         parts.append(f"\n## {title}\n\n```\n{shown.stdout.strip()}\n```\n")
     return "".join(parts)
+
+
+def corpus() -> str:
+    """Every slice of the corpus and what became of its runs, from the manifest."""
+    manifest = Path(__file__).parents[1] / "experiments" / "data" / "corpus" / "manifest.json"
+    slices: dict[str, dict[str, Any]] = msgspec.json.decode(manifest.read_bytes())["slices"]
+    phases = [phase.value for phase in Phase]
+    counts = {
+        name: [each["num_cells"], each["mixed_cells"], each["num_runs"]]
+        + [each["phases"].get(phase, 0) for phase in phases]
+        for name, each in slices.items()
+    }
+    counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
+    cells = [(name, *map(str, row)) for name, row in counts.items()]
+    return _table(("slice", "cells", "mixed", "runs", *phases), cells)
 
 
 def command_names() -> list[str]:
