@@ -256,7 +256,7 @@ def test_growth_of_memory_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Stack.step
 
     def leaking(stack: Stack) -> object:
-        kept.append(torch.ones(25_000))
+        kept.append(torch.ones(500_000))  # more than freed memory of this process can hide
         return step(stack)
 
     monkeypatch.setattr(Stack, "step", leaking)
