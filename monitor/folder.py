@@ -43,6 +43,30 @@ def create(path: Path) -> int:
     return descriptor
 
 
+def put(path: Path, content: bytes | memoryview) -> None:
+    """Write a file; a kill or a power cut leaves all of it, or what was there before.
+
+    Args:
+        path: the file; its folder is there.
+        content: of it.
+
+    Raises:
+        JournalError: the folder cannot be written.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    with explained(path.parent):
+        unfinished.unlink(missing_ok=True)
+        try:
+            with os.fdopen(create(unfinished), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        sync(path.parent)
+
+
 def sync(path: Path) -> None:
     """Push a file or folder to the disk.
 

@@ -1,6 +1,6 @@
 """Parquet files of a slice: the looks at its runs in one, its runs in another."""
 
-import os
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from grokwatch.experiments.corpus.coding import (
 )
 from grokwatch.experiments.corpus.columns import Column, Looks, Mask, Text, Whole
 from grokwatch.monitor.errors import WireError
-from grokwatch.monitor.folder import explained
+from grokwatch.monitor.folder import explained, put
 
 LOSSES = ("train_loss", "test_loss")
 COUNTS = ("run", "step", "train_right", "test_right")
@@ -135,28 +135,25 @@ def _unpacked(array: pa.ChunkedArray, bits: int) -> Column:
 def _write(
     path: Path, arrays: _Arrays, metadata: Mapping[bytes, bytes], encoding: Mapping[str, str] | None
 ) -> None:
-    """Write a file beside, then put it in its place."""
+    """Write a file as a whole."""
     table = pa.table(dict(arrays))
     texts = [name for name in table.column_names if name not in (encoding or {})]
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    packed = io.BytesIO()
+    with parquet.ParquetWriter(
+        packed,
+        table.schema,
+        compression="zstd",
+        compression_level=_LEVEL,
+        use_dictionary=texts,
+        column_encoding=dict(encoding) if encoding else None,
+        write_statistics=False,
+        store_schema=False,
+    ) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(dict(metadata))
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with parquet.ParquetWriter(
-                unfinished,
-                table.schema,
-                compression="zstd",
-                compression_level=_LEVEL,
-                use_dictionary=texts,
-                column_encoding=dict(encoding) if encoding else None,
-                write_statistics=False,
-                store_schema=False,
-            ) as writer:
-                writer.write_table(table)
-                writer.add_key_value_metadata(dict(metadata))
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    put(path, packed.getbuffer())
 
 
 def _read(path: Path) -> tuple[pa.Table, Mapping[bytes, bytes]]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from grokwatch.experiments.corpus.reading import Slice
-from grokwatch.experiments.corpus.rows import outcome_of
+from grokwatch.experiments.sweep.ends import outcome_of
 
 
 def changed_labels(found: Slice) -> list[str]:

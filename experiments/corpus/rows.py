@@ -11,18 +11,15 @@ from grokwatch.experiments.corpus.folds import (
     has_random_labels,
     twin_of,
 )
+from grokwatch.experiments.sweep.ends import has_diverged, held_out, outcome_of
 from grokwatch.experiments.sweep.runs import Run
-from grokwatch.monitor.labels import label
 from grokwatch.monitor.records import (
     AnyRecord,
-    Evaluation,
     HyperParameter,
-    Observation,
     Outcome,
     RunEnded,
     RunStarted,
 )
-from grokwatch.monitor.vocabulary import RunStatus
 
 SPLITS = ("train", "calibration", "test")
 
@@ -98,7 +95,7 @@ def row_of(
     """
     start = next(record for record in records if isinstance(record, RunStarted))
     end = next(record for record in records if isinstance(record, RunEnded))
-    num_test = _count(start, "num_test")
+    num_test = held_out(start)
     return RunRow(
         run_id=run.id,
         cell=run.cell.id,
@@ -112,26 +109,12 @@ def row_of(
         num_train=_count(start, "num_train"),
         num_test=num_test,
         steps=run.cell.steps,
-        diverged=end.status is RunStatus.FAILED,
+        diverged=has_diverged(records),
         chunk=chunk,
         machine=machine,
         start=msgspec.structs.replace(start, time=0.0),
         end=msgspec.structs.replace(end, time=0.0),
         outcome=outcome_of(records, num_test),
-    )
-
-
-def outcome_of(records: Sequence[AnyRecord], num_test: int) -> Outcome:
-    """The label of a run.
-
-    Args:
-        records: its observations and evaluations are read.
-        num_test: examples held out.
-    """
-    return label(
-        (record for record in records if isinstance(record, Observation)),
-        (record for record in records if isinstance(record, Evaluation)),
-        num_test_examples=num_test,
     )
 
 

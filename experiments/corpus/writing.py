@@ -1,10 +1,9 @@
 """Small files that are there as a whole or not at all, and hashes of any file."""
 
 import hashlib
-import os
 from pathlib import Path
 
-from grokwatch.monitor.folder import explained
+from grokwatch.monitor.folder import explained, put
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -17,14 +16,9 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         JournalError: the folder cannot be written.
     """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    put(path, text.encode())
 
 
 def sha256(path: Path) -> str:

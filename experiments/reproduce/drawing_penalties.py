@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,37 +20,16 @@ from grokwatch.experiments.reproduce.drawing_steps import (
 from grokwatch.experiments.reproduce.parity_bits import NUM_RELEVANT, input_weights
 from grokwatch.experiments.reproduce.trajectory import Trajectory
 
-
-class _Seeds(Protocol):
-    """Seeds of one penalty and strength."""
-
-    @property
-    def penalty(self) -> str:
-        """L1 or L2."""
-
-    @property
-    def strength(self) -> float:
-        """Its coefficient."""
-
-    @property
-    def models(self) -> tuple[int, ...]:
-        """Their numbers."""
-
-    @property
-    def wait(self) -> float:
-        """Steps from memorization to generalization."""
-
-    @property
-    def zero(self) -> float:
-        """Share of weights at nothing."""
+if TYPE_CHECKING:
+    from grokwatch.experiments.reproduce.parity_penalties import Penalized
 
 
 def compose(
     figure: Figure,
     palette: Palette,
     course: Trajectory,
-    found: Sequence[_Seeds],
-    best: Mapping[str, _Seeds],
+    found: "Sequence[Penalized]",
+    best: "Mapping[str, Penalized]",
 ) -> None:
     """Accuracy above, sorted weights of the best strengths below; L1 left, L2 right."""
     grid = figure.add_gridspec(
@@ -74,7 +53,7 @@ def compose(
         axes.set_title(f"{penalty} {best[penalty].strength:g}: sizes of input weights at the end")
 
 
-def headline(best: Mapping[str, _Seeds]) -> str:
+def headline(best: "Mapping[str, Penalized]") -> str:
     """Steps and emptied weights of both penalties."""
     return "; ".join(
         f"{name}: {f'{each.wait:,.0f} steps' if math.isfinite(each.wait) else 'not in time'}, "
@@ -84,7 +63,7 @@ def headline(best: Mapping[str, _Seeds]) -> str:
 
 
 def _draw_accuracy(
-    axes: Axes, course: Trajectory, found: Sequence[_Seeds], palette: Palette
+    axes: Axes, course: Trajectory, found: "Sequence[Penalized]", palette: Palette
 ) -> None:
     """A line for each seed, darker for stronger penalties."""
     colors = (palette.train, palette.warning, palette.test)

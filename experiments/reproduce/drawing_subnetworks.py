@@ -1,7 +1,7 @@
 """Neurons that are needed, and what the sparse and the dense part of a network can do alone."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,36 +18,15 @@ from grokwatch.experiments.reproduce.drawing_steps import (
     write,
 )
 
-
-class _Split(Protocol):
-    """One model, split."""
-
-    @property
-    def penalty(self) -> str:
-        """L1 or L2."""
-
-    @property
-    def generalized(self) -> int:
-        """Step."""
-
-    @property
-    def needed(self) -> NDArray[np.int64]:
-        """How many neurons suffice."""
-
-    @property
-    def sparse(self) -> NDArray[np.float64]:
-        """Held-out accuracy of those that suffice at the end."""
-
-    @property
-    def dense(self) -> NDArray[np.float64]:
-        """Held-out accuracy of the others."""
+if TYPE_CHECKING:
+    from grokwatch.experiments.reproduce.subnetworks import Takeover
 
 
 def compose(
     figure: Figure,
     palette: Palette,
     steps: NDArray[np.int64],
-    found: Sequence[_Split],
+    found: "Sequence[Takeover]",
     count: int,
 ) -> None:
     """Neurons above, accuracies below, by step over the generalization step; L2 left, L1 right."""

@@ -2,12 +2,10 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from grokwatch.experiments.palette import Palette
 from grokwatch.experiments.reproduce.drawing_steps import (
@@ -19,27 +17,14 @@ from grokwatch.experiments.reproduce.drawing_steps import (
     write,
 )
 
-
-class _Seed(Protocol):
-    """One seed of a way."""
-
-    @property
-    def steps(self) -> NDArray[np.int64]:
-        """Of the accuracies."""
-
-    @property
-    def train(self) -> NDArray[np.float64]:
-        """Accuracy on the train set."""
-
-    @property
-    def test(self) -> NDArray[np.float64]:
-        """Accuracy on held-out examples."""
+if TYPE_CHECKING:
+    from grokwatch.experiments.reproduce.other_ways_out import Attempt
 
 
 def compose(
     figure: Figure,
     palette: Palette,
-    found: Mapping[str, Sequence[_Seed]],
+    found: "Mapping[str, Sequence[Attempt]]",
     open_ways: Collection[str],
 ) -> None:
     """Panels in two columns."""
@@ -67,7 +52,7 @@ def compose(
             write(axes, "held out", (0.97, 0.42), palette.test, ha="right", of_axes=True)
 
 
-def _draw(axes: Axes, seeds: Sequence[_Seed], palette: Palette) -> None:
+def _draw(axes: Axes, seeds: "Sequence[Attempt]", palette: Palette) -> None:
     """All seeds of one way."""
     for seed in seeds:
         axes.plot(seed.steps, seed.train, color=palette.train, linewidth=1.1)

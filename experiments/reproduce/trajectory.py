@@ -1,7 +1,6 @@
 """Weights and scores along a training, for pictures of what the records do not keep."""
 
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +15,7 @@ from grokwatch.experiments.sweep.runs import Run, digest
 from grokwatch.experiments.sweep.stack import Stack
 from grokwatch.experiments.sweep.store import set_aside
 from grokwatch.experiments.threads import one_thread
-from grokwatch.monitor.folder import create, explained, make_private, sync
+from grokwatch.monitor.folder import explained, make_private, put
 
 FOLDER = "trajectories"
 
@@ -91,21 +90,10 @@ def _read(path: Path) -> dict[str, NDArray] | None:  # type: ignore[type-arg]
 
 
 def _write(path: Path, parts: Mapping[str, NDArray]) -> None:  # type: ignore[type-arg]
-    """Write a file; a kill or a power cut leaves all of it or nothing under its name."""
+    """Write a file as a whole."""
     packed = io.BytesIO()
     np.savez(packed, **parts)  # type: ignore[arg-type]
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    with explained(path.parent):
-        unfinished.unlink(missing_ok=True)
-        try:
-            with os.fdopen(create(unfinished), "wb") as file:
-                file.write(packed.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        sync(path.parent)
+    put(path, packed.getbuffer())
 
 
 def _train(runs: Sequence[Run], steps: Sequence[int], count: Counting) -> dict[str, NDArray]:  # type: ignore[type-arg]

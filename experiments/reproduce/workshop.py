@@ -5,18 +5,14 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from grokwatch.experiments.counting import Counting
-from grokwatch.experiments.palette import PALETTES, Palette
+from grokwatch.experiments.drawing import Compose, draw
 from grokwatch.experiments.story import Story, read_story
 from grokwatch.experiments.sweep import Grid, read_grid, sweep
 from grokwatch.monitor.records import AnyRecord
 
 Changes = Mapping[str, Mapping[str, object]]
 
-_DOTS_PER_INCH = 160
 _NO_CHANGES: Changes = {}
 
 
@@ -63,27 +59,7 @@ class Workshop:
         return [read_story(records) for records in self.sweep(self.grid(name, quick))]
 
     def draw(
-        self,
-        name: str,
-        compose: Callable[[Figure, Palette], None],
-        *,
-        size: tuple[float, float] = (10.0, 6.0),
+        self, name: str, compose: Compose, *, size: tuple[float, float] = (10.0, 6.0)
     ) -> tuple[str, ...]:
-        """Draw a picture for light and for dark pages.
-
-        Args:
-            name: of the files, without an ending.
-            compose: draws into the figure, in the palette's colors.
-            size: inches.
-
-        Returns:
-            Names of the files, `NAME.png` and `NAME-dark.png`.
-        """
-        self.pictures.mkdir(parents=True, exist_ok=True)
-        files = {"light": f"{name}.png", "dark": f"{name}-dark.png"}
-        for style, palette in PALETTES.items():
-            with mpl.rc_context(palette.settings()):
-                figure = Figure(figsize=size, dpi=_DOTS_PER_INCH)
-                compose(figure, palette)
-                figure.savefig(self.pictures / files[style], metadata={"Software": None})
-        return tuple(files.values())
+        """Draw a picture for light and for dark pages, as `draw` does, into the folder."""
+        return draw(self.pictures, name, compose, size=size)

@@ -6,6 +6,8 @@ one. A far machine needs the same version of grokwatch.
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,9 +17,10 @@ from ray.exceptions import RayError, RayTaskError
 
 from grokwatch.experiments.sweep.chunks import Chunk
 from grokwatch.experiments.sweep.jobs import Engine, Job, Shares, Tick, refuse_lost
-from grokwatch.experiments.sweep.store import keep_chunk, packed
+from grokwatch.experiments.sweep.store import packed
 from grokwatch.experiments.sweep.training import train
 from grokwatch.monitor.errors import ConfigurationError
+from grokwatch.monitor.folder import put
 
 TRIES = 2
 """How many workers may die over a chunk."""
@@ -42,7 +45,7 @@ def on_cluster(address: str | None, workers: int) -> Engine:
     """
 
     def train_all(jobs: Sequence[Job], tick: Tick) -> None:
-        with _connected(address, workers):
+        with _own_handler(), _connected(address, workers):
             refuse_lost(_gathered(jobs, Shares(tick)), len(jobs), _REMEDY)
 
     return train_all
@@ -82,6 +85,17 @@ def _connected(address: str | None, workers: int) -> Iterator[None]:
         ray.shutdown()
 
 
+@contextmanager
+def _own_handler() -> Iterator[None]:
+    """Put back what this process does on SIGTERM: Ray puts its own there, and leaves it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
 def _gathered(jobs: Sequence[Job], shares: Shares) -> list[Job]:
     """Train all jobs and keep what comes of each as soon as it is there.
 
@@ -103,7 +117,7 @@ def _gathered(jobs: Sequence[Job], shares: Shares) -> list[Job]:
         [ready], _ = ray.wait(list(waiting), num_returns=1)
         job = waiting.pop(ready)
         try:
-            keep_chunk(job.path, ray.get(ready))
+            put(job.path, ray.get(ready))
         except RayTaskError as error:
             error.cause.add_note(f"It was raised in a worker, over {job.name}.")
             raise error.cause from None

@@ -6,7 +6,6 @@ gathers many sweeps. A journal for each run would take eight times the room and 
 save a part of a chunk that is trained again in a minute.
 """
 
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from grokwatch.monitor.errors import WireError
-from grokwatch.monitor.folder import create, explained, sync
+from grokwatch.monitor.folder import explained, put
 from grokwatch.monitor.records import AnyRecord, RunEnded, RunStarted
 from grokwatch.monitor.segment import Frame, frame, frames
 from grokwatch.monitor.wire import check_header, decode, encode, header
@@ -35,7 +34,7 @@ def write_chunk(path: Path, runs: Sequence[Sequence[AnyRecord]]) -> None:
     Raises:
         JournalError: the folder cannot be written.
     """
-    keep_chunk(path, packed(runs))
+    put(path, packed(runs))
 
 
 def packed(runs: Sequence[Sequence[AnyRecord]]) -> bytes:
@@ -47,31 +46,6 @@ def packed(runs: Sequence[Sequence[AnyRecord]]) -> bytes:
     names = [records[0].run_id for records in runs]
     parts = (header(), msgspec.msgpack.encode(names), *map(_packed, runs))
     return b"".join(map(frame, parts))
-
-
-def keep_chunk(path: Path, content: bytes) -> None:
-    """Write a chunk file; a kill or a power cut leaves all of it or nothing under its name.
-
-    Args:
-        path: the file; the folder is there.
-        content: as `packed` made it.
-
-    Raises:
-        JournalError: the folder cannot be written.
-    """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    with explained(path.parent):
-        unfinished.unlink(missing_ok=True)
-        descriptor = create(unfinished)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        sync(path.parent)
 
 
 def read_chunk(path: Path) -> tuple[tuple[AnyRecord, ...], ...]:

@@ -10,21 +10,18 @@ import msgspec
 from grokwatch.experiments.counting import counting
 from grokwatch.experiments.sweep import Run, read_grid
 from grokwatch.experiments.sweep import sweep as train_all
+from grokwatch.experiments.sweep.ends import has_diverged, held_out, outcome_of
 from grokwatch.experiments.sweep.engine import cluster, local
 from grokwatch.experiments.sweep.jobs import Engine
 from grokwatch.monitor.commands import Report, number, table
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.labels import label
 from grokwatch.monitor.records import (
     AnyRecord,
-    Evaluation,
     HyperParameter,
-    Observation,
     Outcome,
-    RunEnded,
     RunStarted,
 )
-from grokwatch.monitor.vocabulary import Phase, RunStatus
+from grokwatch.monitor.vocabulary import Phase
 
 ENGINES = ("local", "ray")
 """Who can train."""
@@ -126,19 +123,12 @@ def _engine(name: str, workers: int | None, address: str | None) -> Engine:
 def _judged(records: Sequence[AnyRecord]) -> RunRow:
     """Label one run."""
     started = next(record for record in records if isinstance(record, RunStarted))
-    num_test = started.hyper_parameters["num_test"]
-    outcome = label(
-        (record for record in records if isinstance(record, Observation)),
-        (record for record in records if isinstance(record, Evaluation)),
-        num_test_examples=num_test if isinstance(num_test, int) else None,
-    )
-    failed = (r.status is RunStatus.FAILED for r in records if isinstance(r, RunEnded))
     seed = started.hyper_parameters["seed"]
     return RunRow(
         run_id=started.run_id,
         seed=seed if isinstance(seed, int) else 0,
-        diverged=any(failed),
-        outcome=outcome,
+        diverged=has_diverged(records),
+        outcome=outcome_of(records, held_out(started)),
     )
 
 

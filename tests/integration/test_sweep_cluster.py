@@ -45,9 +45,12 @@ def swept(root: Path, workers: int = 0) -> tuple[list[list[Mapping[str, Any]]], 
     """Sweep on a cluster of its own, or here; and what was said meanwhile."""
     said: list[str] = []
     engine = on_cluster(None, workers) if workers else None
+    before = signal.getsignal(signal.SIGTERM)
     count = counting(said.append, progress=False)
     runs = sweep(read_grid(TINY), root, count, said.append, engine=engine, chunk_bytes=1)
-    return [told(run) for run in runs], said
+    found = [told(run) for run in runs]
+    assert signal.getsignal(signal.SIGTERM) is before
+    return found, said
 
 
 def training() -> list[int]:

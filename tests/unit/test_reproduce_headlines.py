@@ -19,6 +19,7 @@ from grokwatch.experiments.reproduce import (
     drawing_ways,
 )
 from grokwatch.experiments.reproduce.other_ways_out import Attempt
+from grokwatch.experiments.reproduce.parity_penalties import Penalized
 from grokwatch.experiments.reproduce.subnetworks import Takeover
 from grokwatch.experiments.reproduce.trajectory import Trajectory
 from grokwatch.experiments.story import Story, read_story
@@ -82,7 +83,7 @@ def test_penalties_are_described_by_what_they_left() -> None:
     weights = np.ones((5, 1, 2, 31), dtype=np.float32)
     course = Trajectory(STEPS, {"test_accuracy": np.full((5, 1), 0.5)}, {"hidden.weight": weights})
     best = {
-        name: SimpleNamespace(penalty=name, strength=0.1, models=(0,), wait=wait, zero=zero)
+        name: Penalized(penalty=name, strength=0.1, models=(0,), waits=(wait,), zeros=(zero,))
         for name, wait, zero in (("L1", math.inf, 0.02), ("L2", 450.0, 0.97))
     }
     found = list(best.values())
