@@ -26,12 +26,30 @@ NOTES = "trained.json"
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = frozenset({"python", "torch", "grokwatch"})
 _SHAPING = (
+    "experiments/evaluation_steps.py",
     "experiments/models/*.py",
     "experiments/stacked/*.py",
-    "experiments/sweep/*.py",
+    "experiments/sweep/building.py",
+    "experiments/sweep/chunks.py",
+    "experiments/sweep/grid.py",
+    "experiments/sweep/landscape.py",
+    "experiments/sweep/runs.py",
+    "experiments/sweep/sections.py",
+    "experiments/sweep/stack.py",
+    "experiments/sweep/stepping*.py",
+    "experiments/sweep/training.py",
+    "experiments/sweep/views.py",
+    "experiments/sweep/watching.py",
     "experiments/tasks/*.py",
-    "monitor/*.py",
+    "monitor/batch.py",
+    "monitor/fresh_inputs.py",
+    "monitor/hidden.py",
+    "monitor/probe.py",
+    "monitor/roles.py",
     "monitor/signals/*.py",
+    "monitor/snapshot.py",
+    "monitor/sub_batch.py",
+    "monitor/tangents.py",
 )
 _CPU = Path("/proc/cpuinfo")
 

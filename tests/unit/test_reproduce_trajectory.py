@@ -86,7 +86,7 @@ def test_two_processes_do_not_write_one_file(
         names.append(path.name)
         return create(path)
 
-    monkeypatch.setattr("grokwatch.experiments.reproduce.trajectory.create", remember)
+    monkeypatch.setattr("grokwatch.monitor.folder.create", remember)
     for process in (11, 12):
         monkeypatch.setattr("os.getpid", lambda process=process: process)
         follow(tmp_path / str(process))
