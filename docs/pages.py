@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from grokwatch.monitor import config
@@ -93,12 +94,10 @@ def corpus() -> str:
 
 def command_names() -> list[str]:
     """Every command, those of a group behind its name."""
-    callbacks = [command.callback for command in app.registered_commands]
-    names = [callback.__name__ for callback in callbacks if callback]
-    for group in app.registered_groups:
-        if group.typer_instance is not None:
-            within = group.typer_instance
-            names += [f"{within.info.name} {each.name}" for each in within.registered_commands]
+    names = []
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        within = getattr(command, "commands", None)
+        names += [f"{name} {each}" for each in within] if within else [name]
     return names
 
 

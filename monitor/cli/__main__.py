@@ -1,0 +1,5 @@
+"""`python -m grokwatch.monitor.cli`."""
+
+from grokwatch.monitor.cli import main
+
+main()
