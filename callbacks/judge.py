@@ -5,6 +5,7 @@ from pathlib import Path
 
 from grokwatch.callbacks.guard import contain
 from grokwatch.callbacks.opening import announced_alerts
+from grokwatch.callbacks.settings import DEFAULT_SPARE
 from grokwatch.monitor.alerts import AlertPolicy
 from grokwatch.monitor.predictors import load
 from grokwatch.monitor.records import AnyRecord, Assessment, Evaluation, Observation, RunStarted
@@ -18,14 +19,22 @@ class Judge:
         started: as the run started.
         predictor: target of the predictor.
         failures: counts of what was contained, by place.
+        spare: share of runs that GRK002 spares.
 
     Attributes:
         watcher: who judges.
         last_assessment: the newest, or None.
     """
 
-    def __init__(self, started: RunStarted, predictor: str, failures: Counter[str]) -> None:
-        self.watcher = Watcher(started, load(predictor, started), AlertPolicy())
+    def __init__(
+        self,
+        started: RunStarted,
+        predictor: str,
+        failures: Counter[str],
+        *,
+        spare: float = DEFAULT_SPARE,
+    ) -> None:
+        self.watcher = Watcher(started, load(predictor, started), AlertPolicy(spare=spare))
         self.last_assessment: Assessment | None = None
         self._failures = failures
         self._attempt = started.attempt
@@ -56,7 +65,7 @@ class Judge:
             observation: the next one.
 
         Returns:
-            The assessment, and the alert it changed.
+            The assessment, and the alerts it changed.
         """
         try:
             records = self.watcher.consume(observation)
@@ -74,7 +83,7 @@ class Judge:
             evaluation: the next one.
 
         Returns:
-            The alert it changed.
+            The alerts it changed.
         """
         try:
             return self.watcher.confirm(evaluation)

@@ -16,7 +16,7 @@ from grokwatch.callbacks.base import Callback
 from grokwatch.callbacks.guard import contain, guarded, guarded_setup
 from grokwatch.callbacks.metrics import Metrics
 from grokwatch.callbacks.session import Session, SessionMemory
-from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
+from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, DEFAULT_SPARE, Settings
 from grokwatch.callbacks.start import start_session
 from grokwatch.callbacks.trainer_facts import ending, loss_of, updates_between
 from grokwatch.callbacks.training import is_sharded
@@ -28,6 +28,7 @@ from grokwatch.monitor.records import Assessment, Observation
 from grokwatch.monitor.schedule import Schedule
 from grokwatch.monitor.snapshot import Signal
 from grokwatch.monitor.vocabulary import RunStatus
+from grokwatch.monitor.watcher import Watcher
 
 
 class GrokkingMonitor(Callback):
@@ -38,6 +39,7 @@ class GrokkingMonitor(Callback):
         sinks: where records go: targets, or sinks; the default joins an attached MLFlowLogger.
         hooks: where alerts go: targets such as `log:`, or hooks.
         predictor: who judges: a target such as `threshold:`.
+        spare: share of runs, in [0, 1], that nobody should stop although GRK002 fires.
         directory: where the journals of runs are kept.
         budget: largest share of training time, in (0, 1]; None for a fixed cadence.
         schedule: which steps to look at; by default a log grid and 500 even shares of the run.
@@ -65,6 +67,7 @@ class GrokkingMonitor(Callback):
         sinks: Sequence[str | Sink] = DEFAULT_SINKS,
         hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS,
         predictor: str = "threshold:",
+        spare: float = DEFAULT_SPARE,
         directory: str | Path = ".grokwatch",
         budget: float | None = 0.01,
         schedule: Schedule | None = None,
@@ -78,6 +81,7 @@ class GrokkingMonitor(Callback):
             sinks=sinks,
             hooks=hooks,
             predictor=predictor,
+            spare=spare,
             directory=Path(directory),
             budget=budget,
             schedule=schedule,
@@ -109,6 +113,11 @@ class GrokkingMonitor(Callback):
     def last_assessment(self) -> Assessment | None:
         """The newest assessment of the last fit."""
         return self._last.judge.last_assessment if self._last and self._last.judge else None
+
+    @property
+    def watcher(self) -> Watcher | None:
+        """Who judges the fit that goes on, and knows which alerts are on; None where none does."""
+        return self._live.judge.watcher if self._live and self._live.judge else None
 
     def health(self) -> Health | None:
         """How the records of the last fit fare on their way; None before the first fit."""

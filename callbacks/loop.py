@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from grokwatch.callbacks.guard import guarded
 from grokwatch.callbacks.opening import open_dispatcher
 from grokwatch.callbacks.session import Session
-from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
+from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, DEFAULT_SPARE, Settings
 from grokwatch.callbacks.training import Training, is_sharded
 from grokwatch.monitor import presets
 from grokwatch.monitor.probe import Probe
@@ -38,6 +38,7 @@ class LoopMonitor:
         sinks: where records go.
         hooks: where alerts go.
         predictor: who judges.
+        spare: share of runs, in [0, 1], that nobody should stop although GRK002 fires.
         directory: where the journals of runs are kept.
         budget: largest share of training time, in (0, 1]; None for a fixed cadence.
         signals: what to measure, as the model allows: `cheap`, `standard`, `full`, or signals.
@@ -84,6 +85,7 @@ class LoopMonitor:
         sinks: Sequence[str | Sink] = DEFAULT_SINKS,
         hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS,
         predictor: str = "threshold:",
+        spare: float = DEFAULT_SPARE,
         directory: str | Path = ".grokwatch",
         budget: float | None = 0.01,
         signals: str | Sequence[Signal] = presets.DEFAULT,
@@ -96,6 +98,7 @@ class LoopMonitor:
             sinks=sinks,
             hooks=hooks,
             predictor=predictor,
+            spare=spare,
             directory=Path(directory),
             budget=budget,
             signals=presets.choose(signals),

@@ -248,7 +248,8 @@ class Session:
             group=None if self._roles.group is None else str(self._roles.group),
             versions=versions(),
         )
-        self.judge = Judge(started, self._settings.predictor, self._failures)
+        settings = self._settings
+        self.judge = Judge(started, settings.predictor, self._failures, spare=settings.spare)
         self.judge.catch_up(self.directory, b"" if self._memory is None else self._memory.judge)
         self._tracker = tracker
         self._restore(tracker)

@@ -21,6 +21,7 @@ from grokwatch.monitor.snapshot import Signal
 
 DEFAULT_SINKS = ("mlflow:sqlite:///mlflow.db", "prometheus:127.0.0.1:9109")
 DEFAULT_HOOKS = ("log:",)
+DEFAULT_SPARE = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Settings:
         sinks: where records go: targets, or sinks.
         hooks: where alerts go: targets, or hooks.
         predictor: target of the predictor.
+        spare: share of runs, in [0, 1], that go on although GRK002 fires.
         directory: where journals are kept.
         budget: largest share of training time, or None for a fixed cadence.
         schedule: when to look, or None for the default.
@@ -47,6 +49,7 @@ class Settings:
     sinks: Sequence[str | Sink] = DEFAULT_SINKS
     hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS
     predictor: str = "threshold:"
+    spare: float = DEFAULT_SPARE
     directory: Path = Path(".grokwatch")
     budget: float | None = 0.01
     schedule: Schedule | None = None
@@ -65,6 +68,7 @@ class Settings:
         if self.run_id is not None:
             run_directory(self.directory, self.run_id)
         predictors.load(self.predictor, RunStarted(run_id="check", time=0.0))
+        alerts.AlertPolicy(spare=self.spare)
         for hook in self.hooks:
             _ = alerts.connect(hook) if isinstance(hook, str) else hook
         for sink in self.sinks:

@@ -76,6 +76,17 @@ class Evidence(_Part, frozen=True, kw_only=True):
     contribution: float
 
 
+class Concern(_Part, frozen=True, kw_only=True):
+    """What a predictor sees beside its chances, as of one observation: a code, and why.
+
+    Only codes that a predictor can see from the train side are named: COLLAPSE and
+    NUMERICALLY_STUCK. The alert policy waits for it to last before it warns.
+    """
+
+    code: AlertCode
+    reason: str
+
+
 class Record(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="type"
 ):
@@ -136,8 +147,10 @@ class Evaluation(Record, frozen=True, kw_only=True, tag="evaluation"):
 class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     """One judgement: chances of grokking, or the reason why it cannot tell yet.
 
-    Exactly one of `chances` and `reason` says something. `step` and `time` are those of the
-    observation behind it; `predictor` is `name@version`.
+    Exactly one of `chances` and `reason` says something; `chances` are by ascending horizon, of one
+    or of five, and the middle one is the standard: within ten times the steps since memorization.
+    `concerns` may come with either. `step` and `time` are those of the observation behind it;
+    `predictor` is `name@version`.
     """
 
     step: int
@@ -148,18 +161,25 @@ class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     reason: str | None = None
     eta_steps: Interval | None = None
     evidence: tuple[Evidence, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+
+    @property
+    def standard(self) -> Chance | None:
+        """The chance at the standard horizon, or None where it cannot tell."""
+        return self.chances[len(self.chances) // 2] if self.chances else None
 
     @property
     def probability(self) -> float | None:
-        """Probability at the longest horizon, or None where it cannot tell."""
-        return self.chances[-1].probability if self.chances else None
+        """Probability at the standard horizon, or None where it cannot tell."""
+        return None if self.standard is None else self.standard.probability
 
 
 class Alert(Record, frozen=True, kw_only=True, tag="alert"):
     """An alarm that passed the policy, in one state of its life.
 
     `id` is the same in every state and after every rewind; `episode` counts the firings of one code
-    in a run.
+    in a run. `spared` asks programs that would stop the run to let it go on: it belongs to the
+    share of runs by which the live precision of GRK002 is measured.
     """
 
     id: str
@@ -171,6 +191,7 @@ class Alert(Record, frozen=True, kw_only=True, tag="alert"):
     time: float
     message: str
     assessment: Assessment | None = None
+    spared: bool = False
 
 
 class WeightFrame(Record, frozen=True, kw_only=True, tag="weight_frame"):

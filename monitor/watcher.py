@@ -23,7 +23,7 @@ from grokwatch.monitor.records import (
     signal_of,
 )
 from grokwatch.monitor.state import Memory, pack, unpack
-from grokwatch.monitor.vocabulary import Stage
+from grokwatch.monitor.vocabulary import AlertCode, Stage
 
 
 class WatcherMemory(Memory):
@@ -40,7 +40,8 @@ class Watcher:
     Args:
         run: as the run started; the predictor was made from it.
         predictor: judges observations.
-        policy: turns assessments into alerts.
+        policy: turns assessments into alerts; GRK002, that a run will not grok within its budget,
+            needs a `budget_steps` in `run` and is never raised without.
 
     Example:
         >>> run = RunStarted(run_id="a", time=0.0)
@@ -56,6 +57,7 @@ class Watcher:
     def __init__(self, run: RunStarted, predictor: Predictor, policy: AlertPolicy) -> None:
         self._predictor = predictor
         self._policy = policy
+        self._run_id = run.run_id
         self._stage = Stage.FITTING
         self._shown: frozenset[str] = frozenset()
         self.start(run)
@@ -65,12 +67,26 @@ class Watcher:
         """The run's status: GENERALIZED where evaluations say so, else the predictor's stage."""
         return Stage.GENERALIZED if self._policy.is_generalized else self._stage
 
+    @property
+    def is_spared(self) -> bool:
+        """Whether the run should go on even where GRK002 fires, see `AlertPolicy`."""
+        return self._policy.is_spared(self._run_id)
+
+    def firing_since(self, code: AlertCode) -> int | None:
+        """Step at which an alert fired that is still on; None where none is.
+
+        Args:
+            code: of the alert.
+        """
+        return self._policy.firing_since(code)
+
     def start(self, run: RunStarted) -> None:
-        """Learn which signals the predictor may see; another attempt may measure others.
+        """Learn the budget, and which signals the predictor may see; attempts may differ in both.
 
         Args:
             run: as the attempt started.
         """
+        self._policy.start(run)
         self._shown = frozenset(info.name for info in run.signals if info.access == TRAIN_SIDE)
 
     def consume(self, observation: Observation) -> tuple[AnyRecord, ...]:
@@ -80,12 +96,11 @@ class Watcher:
             observation: the next one of the run.
 
         Returns:
-            The assessment, and the alert whose state it changed, if any. Not the observation.
+            The assessment, and the alerts whose state it changed. Not the observation.
         """
         assessment = self._predictor.update(self._train_side(observation))
         self._stage = assessment.stage
-        alert = self._policy.step(assessment, observation.time)
-        return (assessment,) if alert is None else (assessment, alert)
+        return (assessment, *self._policy.step(assessment, observation.time))
 
     def confirm(self, evaluation: Evaluation) -> tuple[AnyRecord, ...]:
         """Resolve alerts and the run's status by test metrics, which no predictor sees.
@@ -94,10 +109,9 @@ class Watcher:
             evaluation: the next one of the run.
 
         Returns:
-            The alert whose state it changed, if any.
+            The alerts whose state it changed.
         """
-        alert = self._policy.confirm(evaluation)
-        return () if alert is None else (alert,)
+        return self._policy.confirm(evaluation)
 
     def remember(self, alert: Alert) -> None:
         """Note an alert that an earlier process announced, so that it is not announced again.

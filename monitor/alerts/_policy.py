@@ -1,40 +1,60 @@
 """The alert policy: when an alarm becomes an alert, and how an alert ends.
 
-A pure state machine: no clock, no network; times are handed through. Every alert that fires ends as
-confirmed, expired or cleared (or the run ends first), which gives the live precision for free.
+A pure state machine: no clock, no network; times are handed through. One rule per code decides,
+each in its own file; here they are kept in step, undone together by a rewind, and announced once.
+Every alert that fires ends as confirmed, expired or cleared (or the run ends first), which gives
+the live precision for free.
 """
 
-from grokwatch.monitor.alerts._episodes import Episode, PolicyMemory
-from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.labels import COLLAPSE, GENERALIZED
-from grokwatch.monitor.records import Alert, Assessment, Evaluation, alert_id
-from grokwatch.monitor.state import pack, unpack
-from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
+from collections.abc import Sequence
+from dataclasses import replace
 
-_CODE = AlertCode.LIKELY_GROKKING
-_LAST_STEP = 2**63 - 1
+from grokwatch.monitor.alerts._change import Change, alert_of
+from grokwatch.monitor.alerts._concerned import Collapse, NumericallyStuck
+from grokwatch.monitor.alerts._likely_grokking import LikelyGrokking
+from grokwatch.monitor.alerts._memory import PolicyMemory
+from grokwatch.monitor.alerts._will_not_grok import WillNotGrok, is_spared
+from grokwatch.monitor.errors import ConfigurationError
+from grokwatch.monitor.records import Alert, Assessment, Evaluation, RunStarted
+from grokwatch.monitor.state import pack, unpack
+from grokwatch.monitor.vocabulary import AlertCode
 
 
 class AlertPolicy:
-    """Raises GRK001 when the probability has crossed `raise_at`, and follows it to its end.
+    """Raises alerts of four codes, and follows each to its end.
 
-    * FIRING: the probability was at least `raise_at` for `hold` observations in a row, after
-      memorization, and neither a firing of this code nor the cool-down is still on.
-    * CLEARED: it was below `clear_at` for `hold` observations; then the policy cools down.
-    * CONFIRMED: test accuracy passed .95, held, within the horizon. The code is not raised again.
-    * EXPIRED: the horizon that came with the alert is over. Before the next firing the probability
-      must have been below `clear_at` once.
+    * GRK001, likely to grok. FIRING: the probability was at least `raise_at` for `hold`
+      observations in a row, after memorization. CLEARED: it was below `clear_at` for as many; then
+      it cools down. CONFIRMED: test accuracy passed .95, held, within the horizon; it is not raised
+      again. EXPIRED: the horizon is over; before the next firing the probability must have been
+      below `clear_at` once.
+    * GRK002, will not grok within the budget that the run's start named. It is never raised without
+      a budget, nor on the word of a predictor that knows one horizon alone. FIRING: after
+      memorization the probability within the steps left was at most `give_up_at` for `lasting`
+      observations in a row, while GRK001 did not fire. CLEARED: it was at least twice that for as
+      many, or the budget ended and no test accuracy was ever seen. CONFIRMED: the budget ended, and
+      the run had not generalized. EXPIRED: it did generalize within the budget; the message says
+      that the alert was wrong. Alerts of a share `spare` of runs, chosen by the run's name, say
+      `spared`: nobody should stop these, so that the live precision of the others can be measured.
+    * GRK003, collapse. FIRING: test accuracy fell by .2 from its best since the run generalized,
+      held; or, where no test accuracy was ever seen, the predictor was concerned for `lasting`
+      observations in a row. CLEARED: accuracy is back at .95, held, or the concern is gone.
+    * GRK004, numerically stuck. FIRING: the predictor was concerned for `lasting` observations in a
+      row, in a run that has not generalized. CLEARED: it was not for as many.
 
-    Where the predictor cannot tell, nothing changes but expiry. A rewind undoes what happened from
-    its step on, but not what was announced: nothing that was returned once, or told to `remember`,
-    is returned again.
+    Where the predictor cannot tell, nothing changes but expiry and what concerns say. A rewind
+    undoes what happened from its step on, but not what was announced: nothing that was returned
+    once, or told to `remember`, is returned again.
 
     Args:
         raise_at: probability in (0, 1].
         clear_at: probability in [0, raise_at).
-        hold: observations in a row; 1 where the predictor holds its own evidence, as the shipped
-            rule does.
-        cool_down: share of the step to stay quiet for after CLEARED.
+        hold: observations in a row for GRK001; 1 where the predictor holds its own evidence, as the
+            shipped rule does.
+        cool_down: share of the step to stay quiet for after GRK001 was cleared.
+        give_up_at: probability in (0, .5].
+        lasting: observations in a row for the other codes.
+        spare: share of runs in [0, 1].
 
     Raises:
         ConfigurationError: the levels are out of order or out of range.
@@ -47,6 +67,9 @@ class AlertPolicy:
         clear_at: float = 0.5,
         hold: int = 1,
         cool_down: float = 0.1,
+        give_up_at: float = 0.05,
+        lasting: int = 3,
+        spare: float = 0.05,
     ) -> None:
         if not (0 <= clear_at < raise_at <= 1 and hold >= 1 and cool_down >= 0):
             msg = (
@@ -55,18 +78,51 @@ class AlertPolicy:
                 "Try raise_at=0.9, clear_at=0.5."
             )
             raise ConfigurationError(msg)
-        self._raise_at = raise_at
-        self._clear_at = clear_at
-        self._hold = hold
-        self._cool_down = cool_down
+        if not (0 < give_up_at <= 0.5 and lasting >= 1 and 0 <= spare <= 1):
+            msg = (
+                "Expected 0 < give_up_at <= 0.5, lasting >= 1 and 0 <= spare <= 1, got "
+                f"give_up_at={give_up_at}, lasting={lasting}, spare={spare}. "
+                "Try give_up_at=0.05, spare=0.05."
+            )
+            raise ConfigurationError(msg)
+        self._likely = LikelyGrokking(
+            raise_at=raise_at, clear_at=clear_at, hold=hold, cool_down=cool_down
+        )
+        self._hopeless = WillNotGrok(give_up_at=give_up_at, hold=lasting, spare=spare)
+        self._others = (Collapse(hold=lasting), NumericallyStuck(hold=lasting))
         self._memory = PolicyMemory()
 
     @property
     def is_generalized(self) -> bool:
         """Whether the evaluations say that the run has generalized and not collapsed since."""
-        return self._memory.generalized_step is not None
+        return self._memory.generalization.is_generalized
 
-    def step(self, assessment: Assessment, time: float) -> Alert | None:
+    def firing_since(self, code: AlertCode) -> int | None:
+        """Step at which an alert fired that is still on; None where none is.
+
+        Args:
+            code: of the alert.
+        """
+        firing = self._memory.codes[code].firing
+        return None if firing is None else firing.fired_step
+
+    def is_spared(self, run_id: str) -> bool:
+        """Whether a run is one that goes on although GRK002 fires.
+
+        Args:
+            run_id: the run's name for ever.
+        """
+        return is_spared(run_id, self._hopeless.spare)
+
+    def start(self, run: RunStarted) -> None:
+        """Learn the budget of an attempt; it counts from the next record on.
+
+        Args:
+            run: as the attempt started.
+        """
+        self._hopeless = replace(self._hopeless, budget=run.budget_steps)
+
+    def step(self, assessment: Assessment, time: float) -> tuple[Alert, ...]:
         """Take the next assessment.
 
         Args:
@@ -74,49 +130,27 @@ class AlertPolicy:
             time: of the observation behind it, in seconds since the epoch; only passed on.
 
         Returns:
-            The alert whose state changed, if one did and this was not announced before.
+            The alerts whose state changed, if this was not announced before; at most one per code.
         """
-        memory, probability = self._memory, assessment.probability
-        memory.take_step(assessment.step)
-        firing = memory.firing
-        if firing is not None and assessment.step > firing.expires_step:
-            return self._expire(firing, assessment, time)
-        if probability is None or assessment.stage is Stage.FITTING:
-            memory.crossings = 0
-            return None
-        is_low = probability < self._clear_at
-        memory.is_armed = memory.is_armed or is_low
-        is_called_for = is_low if firing else probability >= self._raise_at and self._may_fire()
-        memory.crossings = memory.crossings + 1 if is_called_for else 0
-        if memory.crossings < self._hold:
-            return None
-        return self._clear(firing, assessment, time) if firing else self._fire(assessment, time)
+        self._memory.take_step(assessment.step)
+        changes = [(rule.code, rule.step(self._memory, assessment)) for rule in self._rules]
+        return self._announce(changes, assessment, time)
 
-    def confirm(self, evaluation: Evaluation) -> Alert | None:
-        """Take the next evaluation, which may resolve the alert that fires.
+    def confirm(self, evaluation: Evaluation) -> tuple[Alert, ...]:
+        """Take the next evaluation, which may resolve alerts that fire, or show a collapse.
 
         Args:
             evaluation: of the same run, in order; without a test accuracy it says nothing.
 
         Returns:
-            The alert whose state changed, if one did and this was not announced before.
+            The alerts whose state changed, if this was not announced before; at most one per code.
         """
-        memory, accuracy, step = self._memory, evaluation.test_accuracy, evaluation.step
+        memory, accuracy = self._memory, evaluation.test_accuracy
         if accuracy is None:
-            return None
-        if memory.collapsed.update(step, passes=accuracy <= GENERALIZED - COLLAPSE):
-            memory.generalized_step = None
-        if not memory.grokked.update(step, passes=accuracy >= GENERALIZED):
-            return None
-        if memory.generalized_step is None:
-            memory.generalized_step = step
-        since, firing = memory.grokked.since, memory.firing
-        if firing is None:
-            return None
-        if since > firing.expires_step:
-            return self._expire(firing, evaluation, evaluation.time)
-        message = f"generalised at step {since:,}; warned at step {firing.fired_step:,}"
-        return self._end(firing, AlertState.CONFIRMED, evaluation, message, evaluation.time)
+            return ()
+        verdict = memory.generalization.update(evaluation.step, accuracy)
+        changes = [(rule.code, rule.confirm(memory, evaluation, verdict)) for rule in self._rules]
+        return self._announce(changes, evaluation, evaluation.time)
 
     def remember(self, alert: Alert) -> None:
         """Note that an alert was announced before, by an earlier process of the same run.
@@ -124,76 +158,34 @@ class AlertPolicy:
         Args:
             alert: from the run's journal.
         """
-        if alert.code is _CODE:
-            self._memory.note(alert.episode, alert.state)
+        self._memory.codes[alert.code].note(alert.episode, alert.state)
 
     def state(self) -> bytes:
         """Everything it remembers."""
         return pack(self._memory)
 
     def restore(self, state: bytes, /) -> None:
-        """Continue from `state()`."""
+        """Continue from `state()`; the budget is that of `start`."""
         self._memory = unpack(state, PolicyMemory)
 
-    def _may_fire(self) -> bool:
-        """Whether nothing but the probability is waited for."""
-        last, step = self._memory.last, self._memory.step
-        if last is None or last.state is not AlertState.CLEARED:
-            return self._memory.may_fire
-        end = last.end_step or 0
-        is_quiet = step is not None and step < end + self._cool_down * abs(end)
-        return self._memory.may_fire and not is_quiet
-
-    def _fire(self, assessment: Assessment, time: float) -> Alert | None:
-        step, chance = assessment.step, assessment.chances[-1]
-        episode = self._memory.open(step, min(step + chance.horizon_steps, _LAST_STEP))
-        message = (
-            f"{_CODE.sentence}: probability {chance.probability:.2f} within "
-            f"{chance.horizon_steps:,} more steps, seen at step {step:,}"
-        )
-        return self._announce(episode, assessment, message, time)
-
-    def _clear(self, firing: Episode, assessment: Assessment, time: float) -> Alert | None:
-        message = (
-            f"no longer {_CODE.sentence}, seen at step {assessment.step:,}; "
-            f"warned at step {firing.fired_step:,}"
-        )
-        return self._end(firing, AlertState.CLEARED, assessment, message, time)
-
-    def _expire(
-        self, firing: Episode, record: Assessment | Evaluation, time: float
-    ) -> Alert | None:
-        message = f"not generalised within the time given; warned at step {firing.fired_step:,}"
-        return self._end(firing, AlertState.EXPIRED, record, message, time)
-
-    def _end(
-        self,
-        firing: Episode,
-        state: AlertState,
-        record: Assessment | Evaluation,
-        message: str,
-        time: float,
-    ) -> Alert | None:
-        self._memory.close(firing, state, record.step)
-        return self._announce(firing, record, message, time)
+    @property
+    def _rules(self) -> tuple[LikelyGrokking | WillNotGrok | Collapse | NumericallyStuck, ...]:
+        """In the order in which they are asked: GRK002 looks at what GRK001 has become."""
+        return (self._likely, self._hopeless, *self._others)
 
     def _announce(
-        self, episode: Episode, record: Assessment | Evaluation, message: str, time: float
-    ) -> Alert | None:
-        """Make the alert for an episode's state, unless it was announced before."""
-        if not self._memory.note(episode.number, episode.state):
-            return None
-        is_firing = episode.state is AlertState.FIRING
-        return Alert(
-            run_id=record.run_id,
-            attempt=record.attempt,
-            id=alert_id(record.run_id, _CODE, episode.number),
-            code=_CODE,
-            episode=episode.number,
-            severity=Severity.WARNING if is_firing else Severity.INFO,
-            state=episode.state,
-            step=record.step,
-            time=time,
-            message=f"{record.run_id}: {message}",
-            assessment=record if isinstance(record, Assessment) else None,
-        )
+        self,
+        changes: Sequence[tuple[AlertCode, Change | None]],
+        record: Assessment | Evaluation,
+        time: float,
+    ) -> tuple[Alert, ...]:
+        """Make the alerts for changes, unless they were announced before."""
+        alerts = []
+        for code, change in changes:
+            if change is None:
+                continue
+            episode = change.episode
+            if self._memory.codes[code].note(episode.number, episode.state):
+                spared = code is AlertCode.WILL_NOT_GROK and self.is_spared(record.run_id)
+                alerts.append(alert_of(code, change, record, time, spared=spared))
+        return tuple(alerts)

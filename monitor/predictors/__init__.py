@@ -19,7 +19,10 @@ FOREVER = 2**63 - 1
 """Largest number of steps a record can carry."""
 
 HORIZON = 10
-"""Chances are given for this many times the steps since memorization; a budget is no feature."""
+"""The standard horizon, in steps since memorization; a budget is no feature."""
+
+HORIZONS = (1, 3, HORIZON, 30, 100)
+"""What is said of all of these answers for any budget; the standard one is in the middle."""
 
 NOT_MEMORIZED = "not memorized yet: train accuracy has not held .99 for three observations"
 NO_ACCURACY = (
@@ -67,6 +70,20 @@ def chance(step: int, train_step: int, probability: float) -> tuple[Chance, ...]
     """
     horizon = min(max(HORIZON * (step - train_step), 1), FOREVER)
     return (Chance(horizon_steps=horizon, probability=probability),)
+
+
+def chances(step: int, train_step: int, probability: float) -> tuple[Chance, ...]:
+    """The same probability at all horizons.
+
+    Example:
+        >>> [given.horizon_steps for given in chances(3000, 1000, 0.5)]
+        [2000, 6000, 20000, 60000, 200000]
+    """
+    since = step - train_step
+    return tuple(
+        Chance(horizon_steps=min(max(horizon * since, 1), FOREVER), probability=probability)
+        for horizon in HORIZONS
+    )
 
 
 def load(target: str, run: RunStarted) -> Predictor:

@@ -10,7 +10,7 @@ import math
 import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.predictors import Memorization, chance
+from grokwatch.monitor.predictors import Memorization, chances
 from grokwatch.monitor.records import Assessment, Chance, Observation, RunStarted
 from grokwatch.monitor.state import Memory, pack, unpack
 from grokwatch.monitor.vocabulary import Stage
@@ -53,11 +53,11 @@ class Baseline:
         memorization.update(observation)
         step, train_step = observation.step, memorization.step
         stage = Stage.FITTING
-        chances: tuple[Chance, ...] = ()
+        given: tuple[Chance, ...] = ()
         if train_step is not None:
             due = step - train_step >= self._multiple * max(train_step, 1)
             stage = Stage.CIRCUIT_FORMATION if due else Stage.PLATEAU
-            chances = chance(step, train_step, float(due))
+            given = chances(step, train_step, float(due))
         return Assessment(
             run_id=observation.run_id,
             attempt=observation.attempt,
@@ -65,8 +65,8 @@ class Baseline:
             time=observation.time,
             predictor=f"{self._name}@1",
             stage=stage,
-            chances=chances,
-            reason=None if chances else memorization.reason,
+            chances=given,
+            reason=None if given else memorization.reason,
         )
 
     def state(self) -> bytes:

@@ -15,6 +15,7 @@ import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError, WireError
 from grokwatch.monitor.predictors import Memorization, chance
+from grokwatch.monitor.predictors._concerns import Concerns
 from grokwatch.monitor.predictors._rise import Rise, RiseWindow, Sample
 from grokwatch.monitor.records import Assessment, Chance, Evidence, Observation, RunStarted
 from grokwatch.monitor.state import Memory, pack, unpack
@@ -83,6 +84,7 @@ class ThresholdMemory(Memory):
         key: the signal followed; empty until there is one.
         window: what is remembered of that signal.
         stage: the last stage given.
+        concerns: whether numbers are stuck, or a collapse is near.
     """
 
     memorization: Memorization = msgspec.field(default_factory=Memorization)
@@ -90,10 +92,17 @@ class ThresholdMemory(Memory):
     key: str = ""
     window: RiseWindow = msgspec.field(default_factory=RiseWindow)
     stage: Stage = Stage.FITTING
+    concerns: Concerns = msgspec.field(default_factory=Concerns)
 
 
 class Threshold:
     """Judges by the rise of one sparsity signal since memorization.
+
+    The stage is FITTING until the run has memorized, and again after a rewind to before that; then
+    PLATEAU, CIRCUIT_FORMATION while the rule is met, and CLEANUP while sparsity is high and the
+    weight norm has fallen too. Each observation decides anew, so that any stage can follow any:
+    where sparsity falls back it is PLATEAU again, where the norm rises again CIRCUIT_FORMATION.
+    Concerns are told beside the judgement, also where it cannot judge.
 
     An observation at or before the last step is a rewind: what was seen from that step on is
     forgotten, memorization included. Going on at a later step is not one, whatever the attempt. A
@@ -124,6 +133,7 @@ class Threshold:
         if memory.step is not None and observation.step <= memory.step:
             memory.window.forget_from(observation.step)
         memory.step = observation.step
+        memory.concerns.update(observation, memory.stage)
         memory.memorization.update(observation)
         self._read(observation)
         train_step = memory.memorization.step
@@ -240,6 +250,7 @@ class Threshold:
             chances=chances,
             reason=reason,
             evidence=evidence,
+            concerns=self._memory.concerns.at(observation.step),
         )
 
 

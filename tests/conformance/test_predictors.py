@@ -24,6 +24,15 @@ KEYS = (
     "coordinate_gini_coefficient.excess@input",
     "weight_norm",
     "train_loss.log",
+    "loss_activity",
+    "commutator_defect",
+    "spectral_entropy@input",
+    "representation_entropy@last",
+    "norm_crossing",
+    "norm_crossing.rate",
+    "margin.low",
+    "margin.least",
+    "margin",
 )
 ODD = (math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, -0.0, 0.0, 1.0)
 
@@ -200,6 +209,38 @@ class TestAfterMemorization(PredictorConformance):
 
 class TestThreshold(PredictorConformance):
     target = "threshold:"
+
+
+class TestWeightNorm(PredictorConformance):
+    target = "weight_norm:"
+
+
+class TestOscillation(PredictorConformance):
+    target = "oscillation:"
+
+
+class TestCommutator(PredictorConformance):
+    target = "commutator:"
+
+
+class TestSpectralEntropy(PredictorConformance):
+    target = "spectral_entropy:"
+
+
+class TestRepresentationEntropy(PredictorConformance):
+    target = "spectral_entropy:representation"
+
+
+class TestNormLaw(PredictorConformance):
+    target = "norm_law:"
+
+
+class TestHankelResidual(PredictorConformance):
+    target = "dmd:"
+
+
+class TestChangePoint(PredictorConformance):
+    target = "change_point:"
 
 
 def test_every_predictor_is_checked() -> None:

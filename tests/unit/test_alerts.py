@@ -46,10 +46,25 @@ def evaluated(step: int, accuracy: float | None) -> Evaluation:
     return Evaluation(run_id="a", step=step, time=7.0, test_accuracy=accuracy)
 
 
+def one(alerts: tuple[Alert, ...]) -> Alert | None:
+    """The alert of GRK001, the only code that these stories are about."""
+    found = [alert for alert in alerts if alert.code is AlertCode.LIKELY_GROKKING]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def assess(policy: AlertPolicy, assessment: Assessment, time: float) -> Alert | None:
+    return one(policy.step(assessment, time))
+
+
+def confirm(policy: AlertPolicy, evaluation: Evaluation) -> Alert | None:
+    return one(policy.confirm(evaluation))
+
+
 def states(policy: AlertPolicy, *probabilities: float | None) -> list[AlertState | None]:
     """States announced for one probability every 100 steps from 1,000 on."""
     alerts = [
-        policy.step(judged(1000 + 100 * index, probability), 0.0)
+        assess(policy, judged(1000 + 100 * index, probability), 0.0)
         for index, probability in enumerate(probabilities)
     ]
     return [None if alert is None else alert.state for alert in alerts]
@@ -75,21 +90,21 @@ def test_raise_hold_and_clear(
 
 
 def test_fitting_raises_nothing() -> None:
-    assert AlertPolicy().step(judged(10, 1.0, stage=Stage.FITTING), 0.0) is None
+    assert assess(AlertPolicy(), judged(10, 1.0, stage=Stage.FITTING), 0.0) is None
 
 
 def test_cool_down_is_a_share_of_the_step() -> None:
     policy = AlertPolicy(cool_down=0.25)
     assert states(policy, 0.9, 0.1) == [F, C]
-    assert policy.step(judged(1374, 0.9), 0.0) is None
-    again = policy.step(judged(1375, 0.9), 0.0)
+    assert assess(policy, judged(1374, 0.9), 0.0) is None
+    again = assess(policy, judged(1375, 0.9), 0.0)
     assert again is not None
     assert (again.state, again.episode) == (F, 2)
 
 
 def test_alert_names_its_run_code_and_episode_and_speaks_plainly() -> None:
     assessment = judged(5600, 0.834, horizon=42_000)
-    alert = AlertPolicy(raise_at=0.8).step(assessment, 3.0)
+    alert = assess(AlertPolicy(raise_at=0.8), assessment, 3.0)
     assert alert == Alert(
         run_id="a",
         id=alert_id("a", AlertCode.LIKELY_GROKKING, 1),
@@ -107,57 +122,57 @@ def test_alert_names_its_run_code_and_episode_and_speaks_plainly() -> None:
 
 def test_expires_after_its_horizon_and_needs_a_low_before_the_next() -> None:
     policy = AlertPolicy()
-    policy.step(judged(1000, 0.9, horizon=500), 0.0)
-    assert policy.step(judged(1500, 0.9), 0.0) is None
-    expired = policy.step(judged(1501, 0.9), 0.0)
+    assess(policy, judged(1000, 0.9, horizon=500), 0.0)
+    assert assess(policy, judged(1500, 0.9), 0.0) is None
+    expired = assess(policy, judged(1501, 0.9), 0.0)
     assert expired is not None
     assert (expired.state, expired.episode, expired.severity) == (E, 1, Severity.INFO)
     assert expired.message == ("a: not generalised within the time given; warned at step 1,000")
-    assert policy.step(judged(1600, 0.9), 0.0) is None
-    assert policy.step(judged(1700, 0.1), 0.0) is None
-    again = policy.step(judged(1800, 0.9), 0.0)
+    assert assess(policy, judged(1600, 0.9), 0.0) is None
+    assert assess(policy, judged(1700, 0.1), 0.0) is None
+    again = assess(policy, judged(1800, 0.9), 0.0)
     assert again is not None
     assert again.episode == 2
 
 
 def test_expires_even_where_nothing_can_be_told() -> None:
     policy = AlertPolicy()
-    policy.step(judged(1000, 0.9, horizon=500), 0.0)
-    expired = policy.step(judged(1600, None), 0.0)
+    assess(policy, judged(1000, 0.9, horizon=500), 0.0)
+    expired = assess(policy, judged(1600, None), 0.0)
     assert expired is not None
     assert expired.state is E
 
 
 def test_confirmed_by_three_evaluations_and_not_raised_again() -> None:
     policy = AlertPolicy()
-    policy.step(judged(1000, 0.9), 0.0)
-    assert policy.confirm(evaluated(2000, 0.96)) is None
-    assert policy.confirm(evaluated(2100, None)) is None
-    assert policy.confirm(evaluated(2200, 0.97)) is None
+    assess(policy, judged(1000, 0.9), 0.0)
+    assert confirm(policy, evaluated(2000, 0.96)) is None
+    assert confirm(policy, evaluated(2100, None)) is None
+    assert confirm(policy, evaluated(2200, 0.97)) is None
     assert not policy.is_generalized
-    confirmed = policy.confirm(evaluated(2300, 0.99))
+    confirmed = confirm(policy, evaluated(2300, 0.99))
     assert confirmed is not None
     assert (confirmed.state, confirmed.episode, confirmed.time) == (K, 1, 7.0)
     assert confirmed.id == alert_id("a", AlertCode.LIKELY_GROKKING, 1)
     assert confirmed.message == "a: generalised at step 2,000; warned at step 1,000"
     assert policy.is_generalized
-    assert policy.confirm(evaluated(2400, 0.99)) is None
-    assert not any(policy.step(judged(3000 + s, s % 2), 0.0) for s in range(6))
+    assert confirm(policy, evaluated(2400, 0.99)) is None
+    assert not any(assess(policy, judged(3000 + s, s % 2), 0.0) for s in range(6))
 
 
 @pytest.mark.parametrize("accuracy", [0.94, math.nan, None])
 def test_no_confirmation_below_the_level(accuracy: float | None) -> None:
     policy = AlertPolicy()
-    policy.step(judged(1000, 0.9), 0.0)
-    assert not any(policy.confirm(evaluated(step, accuracy)) for step in range(2000, 4000, 100))
+    assess(policy, judged(1000, 0.9), 0.0)
+    assert not any(confirm(policy, evaluated(step, accuracy)) for step in range(2000, 4000, 100))
     assert not policy.is_generalized
 
 
 @pytest.mark.parametrize(("horizon", "state"), [(1000, K), (999, E)])
 def test_late_generalization_expires_the_alert(horizon: int, state: AlertState) -> None:
     policy = AlertPolicy()
-    policy.step(judged(1000, 0.9, horizon=horizon), 0.0)
-    alerts = [policy.confirm(evaluated(step, 1.0)) for step in (2000, 2100, 2200)]
+    assess(policy, judged(1000, 0.9, horizon=horizon), 0.0)
+    alerts = [confirm(policy, evaluated(step, 1.0)) for step in (2000, 2100, 2200)]
     assert alerts[-1] is not None
     assert alerts[-1].state is state
 
@@ -165,22 +180,22 @@ def test_late_generalization_expires_the_alert(horizon: int, state: AlertState) 
 def test_run_that_generalized_unannounced_is_not_announced_after() -> None:
     policy = AlertPolicy()
     for step in (500, 600, 700):
-        policy.confirm(evaluated(step, 1.0))
+        confirm(policy, evaluated(step, 1.0))
     assert policy.is_generalized
     assert states(policy, 0.9, 0.9) == [None, None]
 
 
 def test_collapse_ends_generalized_but_not_confirmed() -> None:
     policy = AlertPolicy()
-    policy.step(judged(1000, 0.9), 0.0)
+    assess(policy, judged(1000, 0.9), 0.0)
     for step in (2000, 2100, 2200):
-        policy.confirm(evaluated(step, 1.0))
+        confirm(policy, evaluated(step, 1.0))
     for step in (3000, 3100, 3200):
         assert policy.is_generalized
-        policy.confirm(evaluated(step, 0.7))
+        confirm(policy, evaluated(step, 0.7))
     assert not policy.is_generalized
-    assert policy.step(judged(4000, 0.1), 0.0) is None
-    assert policy.step(judged(4100, 0.9), 0.0) is None
+    assert assess(policy, judged(4000, 0.1), 0.0) is None
+    assert assess(policy, judged(4100, 0.9), 0.0) is None
 
 
 def test_rewind_announces_nothing_twice() -> None:
@@ -194,14 +209,14 @@ def test_rewind_announces_nothing_twice() -> None:
 
 def test_rewind_reopens_what_was_resolved_after_it() -> None:
     policy = AlertPolicy()
-    policy.step(judged(1000, 0.9), 0.0)
+    assess(policy, judged(1000, 0.9), 0.0)
     for step in (2000, 2100, 2200):
-        policy.confirm(evaluated(step, 1.0))
-    policy.step(judged(3000, 0.9), 0.0)
+        confirm(policy, evaluated(step, 1.0))
+    assess(policy, judged(3000, 0.9), 0.0)
     assert policy.is_generalized
-    policy.step(judged(1500, 0.9), 0.0)
+    assess(policy, judged(1500, 0.9), 0.0)
     assert not policy.is_generalized
-    cleared = policy.step(judged(1600, 0.1), 0.0)
+    cleared = assess(policy, judged(1600, 0.1), 0.0)
     assert cleared is not None
     assert (cleared.state, cleared.episode) == (C, 1)
 
@@ -209,14 +224,14 @@ def test_rewind_reopens_what_was_resolved_after_it() -> None:
 def test_rewind_after_an_expiry_does_not_stand_in_for_a_low_probability() -> None:
     policy = AlertPolicy()
     steps = (100, 160, 200, 300, 250, 260, 400)
-    alerts = [policy.step(judged(step, 0.95, horizon=50), 0.0) for step in steps]
+    alerts = [assess(policy, judged(step, 0.95, horizon=50), 0.0) for step in steps]
     assert [alert.state for alert in alerts if alert is not None] == [F, E]
 
 
 def test_memory_is_bounded() -> None:
     policy = AlertPolicy(cool_down=0.0)
     for step in range(5000):
-        policy.step(judged(step, float(step % 2)), 0.0)
+        assess(policy, judged(step, float(step % 2)), 0.0)
     assert len(policy.state()) < 4096
 
 
@@ -226,8 +241,8 @@ def test_resume_from_an_older_state_announces_nothing_twice() -> None:
     announced = [
         alert
         for alert in (
-            policy.step(judged(1000, 0.9), 0.0),
-            policy.step(judged(2000, 0.1), 0.0),
+            assess(policy, judged(1000, 0.9), 0.0),
+            assess(policy, judged(2000, 0.1), 0.0),
         )
         if alert is not None
     ]
@@ -235,16 +250,16 @@ def test_resume_from_an_older_state_announces_nothing_twice() -> None:
     resumed.restore(state)
     for alert in announced:
         resumed.remember(alert)
-    assert resumed.step(judged(1000, 0.9), 0.0) is None
+    assert assess(resumed, judged(1000, 0.9), 0.0) is None
     # The same episode ends otherwise this time, which is news.
-    confirmed = [resumed.confirm(evaluated(step, 1.0)) for step in (1500, 1600, 1700)]
+    confirmed = [confirm(resumed, evaluated(step, 1.0)) for step in (1500, 1600, 1700)]
     assert confirmed[-1] is not None
     assert (confirmed[-1].id, confirmed[-1].state) == (announced[0].id, K)
 
 
 def test_alerts_of_other_codes_are_not_mistaken_for_this_one() -> None:
     policy = AlertPolicy()
-    alert = AlertPolicy().step(judged(1000, 0.9), 0.0)
+    alert = assess(AlertPolicy(), judged(1000, 0.9), 0.0)
     assert alert is not None
     policy.remember(msgspec.structs.replace(alert, code=AlertCode.COLLAPSE))
     assert states(policy, 0.9) == [F]
@@ -281,7 +296,9 @@ moves = st.lists(
 
 
 def take(policy: AlertPolicy, record: Assessment | Evaluation) -> Alert | None:
-    return policy.step(record, 0.0) if isinstance(record, Assessment) else policy.confirm(record)
+    return (
+        assess(policy, record, 0.0) if isinstance(record, Assessment) else confirm(policy, record)
+    )
 
 
 @given(moves, st.integers(0, 80))
@@ -330,7 +347,7 @@ class Recorder:
 
 def story() -> list[Alert]:
     policy = AlertPolicy(cool_down=0.0)
-    alerts = [policy.step(judged(1000 + i, p), 0.0) for i, p in enumerate((0.9, 0.1, 0.9, 0.1))]
+    alerts = [assess(policy, judged(1000 + i, p), 0.0) for i, p in enumerate((0.9, 0.1, 0.9, 0.1))]
     return [alert for alert in alerts if alert is not None]
 
 

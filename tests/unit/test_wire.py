@@ -19,6 +19,7 @@ from grokwatch.monitor.records import (
     AnyRecord,
     Assessment,
     Chance,
+    Concern,
     Evaluation,
     Evidence,
     Interval,
@@ -51,6 +52,7 @@ ASSESSMENT = Assessment(
     chances=(Chance(horizon_steps=1000, probability=0.25),),
     eta_steps=Interval(low=10, high=None),
     evidence=(Evidence(signal="weight_norm", contribution=-math.inf),),
+    concerns=(Concern(code=AlertCode.NUMERICALLY_STUCK, reason="r"),),
 )
 ONE_OF_EACH: tuple[AnyRecord, ...] = (
     RunStarted(
@@ -88,6 +90,7 @@ ONE_OF_EACH: tuple[AnyRecord, ...] = (
         time=math.nan,
         message="inf",
         assessment=ASSESSMENT,
+        spared=True,
     ),
     WeightFrame(run_id="r", step=1, role="input", shape=(2, 3), data=bytes(range(24))),
     RunEnded(run_id="r", step=9, time=2.0, status=RunStatus.INTERRUPTED, message="why"),
@@ -225,16 +228,16 @@ def test_own_header_is_accepted() -> None:
     wire.check_header(wire.header())
 
 
-@pytest.mark.parametrize("schema", ["2.0", "1.2", "0.9"])
+@pytest.mark.parametrize("schema", ["2.0", "1.3", "0.9"])
 def test_other_schemas_are_refused(schema: str) -> None:
     data = msgspec.msgpack.encode({"type": "grokwatch", "schema": schema})
-    with pytest.raises(SchemaError, match=rf"Expected schema 1.0 to 1.1, got '{schema}'. Try a gr"):
+    with pytest.raises(SchemaError, match=rf"Expected schema 1.0 to 1.2, got '{schema}'. Try a gr"):
         wire.check_header(data)
 
 
 def test_older_minor_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     data = wire.header()
-    monkeypatch.setattr(wire, "SCHEMA", "1.3")
+    monkeypatch.setattr(wire, "SCHEMA", "1.9")
     wire.check_header(data)
 
 
@@ -248,6 +251,21 @@ def test_signals_of_schema_1_0_say_no_access_and_saw_the_train_side_only() -> No
     ):
         assert isinstance(record, RunStarted)
         assert [signal.access for signal in record.signals] == ["train"]
+
+
+def test_judgements_of_schema_1_1_had_no_concerns_and_spared_nobody() -> None:
+    wire.check_header(msgspec.msgpack.encode({"type": "grokwatch", "schema": "1.1"}))
+    for record in ONE_OF_EACH[4:6]:
+        tree = json.loads(wire.to_json(record))
+        for part in (tree, tree.get("assessment", {})):
+            for name in ("concerns", "spared"):
+                part.pop(name, None)
+        back = wire.from_json(json.dumps(tree).encode())
+        assert isinstance(back, Assessment | Alert)
+        judged = back.assessment if isinstance(back, Alert) else back
+        assert judged is not None
+        assert judged.concerns == ()
+        assert not (isinstance(back, Alert) and back.spared)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", wire.encode(ONE_OF_EACH[3])])
