@@ -162,6 +162,15 @@ def test_a_chunk_that_no_worker_survives_is_named(tmp_path: Path) -> None:
     assert active_children() == []
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as a terminal has it: a process started in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_leaves_what_is_finished_and_no_process(tmp_path: Path) -> None:
     shares: list[int] = []
 
