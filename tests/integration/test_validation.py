@@ -4,8 +4,6 @@ import json
 import pkgutil
 from pathlib import Path
 
-import pytest
-
 from grokwatch.experiments.corpus import read_slice
 from grokwatch.experiments.counting import Counting, counting
 from grokwatch.experiments.validation import validate
@@ -72,11 +70,6 @@ def test_the_golden_runs_are_cut_out_of_the_corpus(tmp_path: Path) -> None:
         assert 20 < len(run.observations) < 60
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kept")
-
-
 def judged(
     kept: Path, count: Counting, *, frozen: Path | None = None, freeze_to: Path | None = None
 ) -> Validation:
@@ -92,8 +85,9 @@ def judged(
     )
 
 
-def test_a_second_validation_replays_nothing_and_says_the_same(kept: Path, tmp_path: Path) -> None:
+def test_a_second_validation_replays_nothing_and_says_the_same(tmp_path: Path) -> None:
     lines: list[str] = []
+    kept = tmp_path / "kept"
     count = counting(lines.append, progress=False)
     first = judged(kept, count, freeze_to=tmp_path / "frozen.json")
     assert any("golden" in line for line in lines)
@@ -105,8 +99,8 @@ def test_a_second_validation_replays_nothing_and_says_the_same(kept: Path, tmp_p
     assert second.frozen == first.frozen
 
 
-def test_the_page_has_every_table_the_dummies_and_pictures(kept: Path, tmp_path: Path) -> None:
-    found = judged(kept, counting(lambda line: None, progress=False))
+def test_the_page_has_every_table_the_dummies_and_pictures(tmp_path: Path) -> None:
+    found = judged(tmp_path / "kept", counting(lambda line: None, progress=False))
     page = tmp_path / "validation.md"
     write_report(found, page, tmp_path / "pictures")
     text = page.read_text()
