@@ -13,7 +13,16 @@ import msgspec
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.labels import MEMORIZED, Hold
 from grokwatch.monitor.protocols import Predictor
-from grokwatch.monitor.records import Chance, Observation, RunStarted
+from grokwatch.monitor.records import (
+    Assessment,
+    Chance,
+    Concern,
+    Evidence,
+    Interval,
+    Observation,
+    RunStarted,
+)
+from grokwatch.monitor.vocabulary import Stage
 
 FOREVER = 2**63 - 1
 """Largest number of steps a record can carry."""
@@ -83,6 +92,44 @@ def chances(step: int, train_step: int, probability: float) -> tuple[Chance, ...
     return tuple(
         Chance(horizon_steps=min(max(horizon * since, 1), FOREVER), probability=probability)
         for horizon in HORIZONS
+    )
+
+
+def signed(
+    observation: Observation,
+    predictor: str,
+    stage: Stage,
+    *,
+    chances: tuple[Chance, ...] = (),
+    reason: str | None = None,
+    eta: Interval | None = None,
+    evidence: tuple[Evidence, ...] = (),
+    concerns: tuple[Concern, ...] = (),
+) -> Assessment:
+    """The assessment of an observation, where and when that was made.
+
+    Args:
+        observation: that was judged.
+        predictor: `name@version`.
+        stage: where the run stands.
+        chances: by horizon; none where it cannot tell.
+        reason: why it cannot tell.
+        eta: steps from now within which it may grok.
+        evidence: what spoke for and against.
+        concerns: about the run's health.
+    """
+    return Assessment(
+        run_id=observation.run_id,
+        attempt=observation.attempt,
+        step=observation.step,
+        time=observation.time,
+        predictor=predictor,
+        stage=stage,
+        chances=chances,
+        reason=reason,
+        eta_steps=eta,
+        evidence=evidence,
+        concerns=concerns,
     )
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError, WireError
-from grokwatch.monitor.predictors import Memorization, chance
+from grokwatch.monitor.predictors import Memorization, chance, signed
 from grokwatch.monitor.predictors._course import Course, Rule, Score
 from grokwatch.monitor.predictors._rise import RiseWindow
 from grokwatch.monitor.records import (
@@ -166,16 +166,13 @@ class Published:
         evidence: tuple[Evidence, ...] = (),
     ) -> Assessment:
         """Sign what was judged."""
-        return Assessment(
-            run_id=observation.run_id,
-            attempt=observation.attempt,
-            step=observation.step,
-            time=observation.time,
-            predictor=f"{self._rule.name}@1",
-            stage=self._memory.stage,
+        return signed(
+            observation,
+            f"{self._rule.name}@1",
+            self._memory.stage,
             chances=chances,
             reason=reason,
-            eta_steps=eta,
+            eta=eta,
             evidence=evidence,
         )
 

@@ -10,7 +10,7 @@ import math
 import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.predictors import Memorization, chances
+from grokwatch.monitor.predictors import Memorization, chances, signed
 from grokwatch.monitor.records import Assessment, Chance, Observation, RunStarted
 from grokwatch.monitor.state import Memory, pack, unpack
 from grokwatch.monitor.vocabulary import Stage
@@ -58,16 +58,8 @@ class Baseline:
             due = step - train_step >= self._multiple * max(train_step, 1)
             stage = Stage.CIRCUIT_FORMATION if due else Stage.PLATEAU
             given = chances(step, train_step, float(due))
-        return Assessment(
-            run_id=observation.run_id,
-            attempt=observation.attempt,
-            step=step,
-            time=observation.time,
-            predictor=f"{self._name}@1",
-            stage=stage,
-            chances=given,
-            reason=None if given else memorization.reason,
-        )
+        reason = None if given else memorization.reason
+        return signed(observation, f"{self._name}@1", stage, chances=given, reason=reason)
 
     def state(self) -> bytes:
         """Everything it remembers."""

@@ -14,7 +14,7 @@ import math
 import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError, WireError
-from grokwatch.monitor.predictors import Memorization, chance
+from grokwatch.monitor.predictors import Memorization, chance, signed
 from grokwatch.monitor.predictors._concerns import Concerns
 from grokwatch.monitor.predictors._rise import Rise, RiseWindow, Sample
 from grokwatch.monitor.records import Assessment, Chance, Evidence, Observation, RunStarted
@@ -240,13 +240,10 @@ class Threshold:
         evidence: tuple[Evidence, ...] = (),
     ) -> Assessment:
         """Sign what was judged."""
-        return Assessment(
-            run_id=observation.run_id,
-            attempt=observation.attempt,
-            step=observation.step,
-            time=observation.time,
-            predictor=_NAME,
-            stage=self._memory.stage,
+        return signed(
+            observation,
+            _NAME,
+            self._memory.stage,
             chances=chances,
             reason=reason,
             evidence=evidence,
