@@ -21,6 +21,7 @@ from grokwatch.monitor.records import (
     alert_id,
 )
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
+from tests.alert_stories import evaluated, said
 
 F, K, E, C = AlertState.FIRING, AlertState.CONFIRMED, AlertState.EXPIRED, AlertState.CLEARED
 
@@ -28,22 +29,9 @@ F, K, E, C = AlertState.FIRING, AlertState.CONFIRMED, AlertState.EXPIRED, AlertS
 def judged(
     step: int, probability: float | None, *, horizon: int = 10**6, stage: Stage = Stage.PLATEAU
 ) -> Assessment:
-    chances = (
-        () if probability is None else (Chance(horizon_steps=horizon, probability=probability),)
-    )
-    return Assessment(
-        run_id="a",
-        step=step,
-        time=50.0,
-        predictor="drawn@1",
-        stage=stage,
-        chances=chances,
-        reason=None if chances else "too soon",
-    )
-
-
-def evaluated(step: int, accuracy: float | None) -> Evaluation:
-    return Evaluation(run_id="a", step=step, time=7.0, test_accuracy=accuracy)
+    if probability is None:
+        return said(step, stage=stage)
+    return said(step, Chance(horizon_steps=horizon, probability=probability), stage=stage)
 
 
 def one(alerts: tuple[Alert, ...]) -> Alert | None:

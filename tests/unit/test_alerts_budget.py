@@ -7,8 +7,9 @@ from msgspec.structs import replace
 
 from grokwatch.monitor.alerts import AlertPolicy, is_spared
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.records import Alert, Assessment, Chance, Evaluation, RunStarted, alert_id
+from grokwatch.monitor.records import Assessment, Chance, RunStarted, alert_id
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
+from tests.alert_stories import evaluated, feed, said
 
 CODE = AlertCode.WILL_NOT_GROK
 F, K, E, C = AlertState.FIRING, AlertState.CONFIRMED, AlertState.EXPIRED, AlertState.CLEARED
@@ -25,35 +26,13 @@ def judged(
 ) -> Assessment:
     """What a predictor says whose chance is that of all that is left of the budget, and more."""
     chances = () if probability is None else always(probability)
-    return Assessment(
-        run_id=run_id,
-        step=step,
-        time=50.0,
-        predictor="drawn@1",
-        stage=stage,
-        chances=chances,
-        reason=None if chances else "too soon",
-    )
-
-
-def evaluated(step: int, accuracy: float | None) -> Evaluation:
-    return Evaluation(run_id="a", step=step, time=7.0, test_accuracy=accuracy)
+    return said(step, *chances, run_id=run_id, stage=stage)
 
 
 def policy(budget: int | None = BUDGET, run_id: str = "a") -> AlertPolicy:
     made = AlertPolicy()
     made.start(RunStarted(run_id=run_id, time=0.0, budget_steps=budget))
     return made
-
-
-def feed(policy: AlertPolicy, *records: Assessment | Evaluation) -> list[Alert]:
-    alerts: list[Alert] = []
-    for record in records:
-        if isinstance(record, Assessment):
-            alerts += policy.step(record, 0.0)
-        else:
-            alerts += policy.confirm(record)
-    return alerts
 
 
 def fired(budget: int | None = BUDGET) -> AlertPolicy:

@@ -19,7 +19,8 @@ from grokwatch.monitor.records import (
     alert_id,
 )
 from grokwatch.monitor.state import Memory, pack
-from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity
+from tests.alert_stories import evaluated, feed, said
 
 F, K, E, C = AlertState.FIRING, AlertState.CONFIRMED, AlertState.EXPIRED, AlertState.CLEARED
 STUCK, COLLAPSE = AlertCode.NUMERICALLY_STUCK, AlertCode.COLLAPSE
@@ -27,30 +28,8 @@ STUCK, COLLAPSE = AlertCode.NUMERICALLY_STUCK, AlertCode.COLLAPSE
 
 def judged(step: int, *codes: AlertCode, probability: float | None = None) -> Assessment:
     chances = () if probability is None else (Chance(horizon_steps=1000, probability=probability),)
-    return Assessment(
-        run_id="a",
-        step=step,
-        time=50.0,
-        predictor="drawn@1",
-        stage=Stage.PLATEAU,
-        chances=chances,
-        reason=None if chances else "too soon",
-        concerns=tuple(Concern(code=code, reason="try StableMax") for code in codes),
-    )
-
-
-def evaluated(step: int, accuracy: float | None) -> Evaluation:
-    return Evaluation(run_id="a", step=step, time=7.0, test_accuracy=accuracy)
-
-
-def feed(policy: AlertPolicy, *records: Assessment | Evaluation) -> list[Alert]:
-    alerts: list[Alert] = []
-    for record in records:
-        if isinstance(record, Assessment):
-            alerts += policy.step(record, 0.0)
-        else:
-            alerts += policy.confirm(record)
-    return alerts
+    concerns = tuple(Concern(code=code, reason="try StableMax") for code in codes)
+    return said(step, *chances, concerns=concerns)
 
 
 def states(alerts: list[Alert]) -> list[tuple[AlertCode, AlertState, int]]:
