@@ -44,6 +44,8 @@ _SHAPING = (
     "monitor/batch.py",
     "monitor/fresh_inputs.py",
     "monitor/hidden.py",
+    "monitor/loss_ring.py",
+    "monitor/presets.py",
     "monitor/probe.py",
     "monitor/roles.py",
     "monitor/signals/*.py",
