@@ -5,11 +5,9 @@ from pathlib import Path
 
 from grokwatch.callbacks.guard import contain
 from grokwatch.callbacks.opening import announced_alerts
-from grokwatch.callbacks.settings import DEFAULT_SPARE
-from grokwatch.monitor.alerts import AlertPolicy
-from grokwatch.monitor.predictors import load
+from grokwatch.monitor.alerts import DEFAULT_SPARE
 from grokwatch.monitor.records import AnyRecord, Assessment, Evaluation, Observation, RunStarted
-from grokwatch.monitor.watcher import Watcher
+from grokwatch.monitor.watcher import watcher_of
 
 
 class Judge:
@@ -34,7 +32,7 @@ class Judge:
         *,
         spare: float = DEFAULT_SPARE,
     ) -> None:
-        self.watcher = Watcher(started, load(predictor, started), AlertPolicy(spare=spare))
+        self.watcher = watcher_of(predictor, started, spare=spare)
         self.last_assessment: Assessment | None = None
         self._failures = failures
         self._attempt = started.attempt

@@ -16,11 +16,12 @@ from grokwatch.callbacks.base import Callback
 from grokwatch.callbacks.guard import contain, guarded, guarded_setup
 from grokwatch.callbacks.metrics import Metrics
 from grokwatch.callbacks.session import Session, SessionMemory
-from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, DEFAULT_SPARE, Settings
+from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
 from grokwatch.callbacks.start import start_session
 from grokwatch.callbacks.trainer_facts import ending, loss_of, updates_between
 from grokwatch.callbacks.training import is_sharded
 from grokwatch.monitor import presets
+from grokwatch.monitor.alerts import DEFAULT_SPARE
 from grokwatch.monitor.dispatch import Health
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.protocols import AlertHook, Sink

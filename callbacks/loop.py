@@ -17,9 +17,10 @@ from torch.optim import Optimizer
 from grokwatch.callbacks.guard import guarded
 from grokwatch.callbacks.opening import open_dispatcher
 from grokwatch.callbacks.session import Session
-from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, DEFAULT_SPARE, Settings
+from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
 from grokwatch.callbacks.training import Training, is_sharded
 from grokwatch.monitor import presets
+from grokwatch.monitor.alerts import DEFAULT_SPARE
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.protocols import AlertHook, Sink
 from grokwatch.monitor.records import Assessment

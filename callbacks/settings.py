@@ -21,7 +21,6 @@ from grokwatch.monitor.snapshot import Signal
 
 DEFAULT_SINKS = ("mlflow:sqlite:///mlflow.db", "prometheus:127.0.0.1:9109")
 DEFAULT_HOOKS = ("log:",)
-DEFAULT_SPARE = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +48,7 @@ class Settings:
     sinks: Sequence[str | Sink] = DEFAULT_SINKS
     hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS
     predictor: str = "threshold:"
-    spare: float = DEFAULT_SPARE
+    spare: float = alerts.DEFAULT_SPARE
     directory: Path = Path(".grokwatch")
     budget: float | None = 0.01
     schedule: Schedule | None = None

@@ -1,9 +1,27 @@
 """Who makes and takes records: predictors, sinks and alert hooks, as everybody else sees them."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from grokwatch.monitor.records import Alert, AnyRecord, Assessment, Evaluation, Observation
+
+
+class Levels(msgspec.Struct, frozen=True, kw_only=True):
+    """From which chances on alerts are raised; those of a rule, which are those of its own scale.
+
+    Attributes:
+        raise_at: GRK001 is raised from this probability on, ...
+        clear_at: ... and taken back below this one.
+        hold: observations in a row for both; 1 where the predictor holds its own evidence.
+        give_up_at: GRK002 is raised up to this probability within the budget.
+    """
+
+    raise_at: float = 0.9
+    clear_at: float = 0.5
+    hold: int = 1
+    give_up_at: float = 0.05
 
 
 class Predictor(Protocol):
@@ -23,6 +41,16 @@ class Predictor(Protocol):
 
     def restore(self, state: bytes, /) -> None:
         """Continue from `state()`."""
+        ...
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """A predictor whose levels were fitted together with it."""
+
+    @property
+    def levels(self) -> Levels:
+        """From which chances on alerts are raised."""
         ...
 
 

@@ -8,11 +8,12 @@ part.
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
 from msgspec.structs import replace
 
-from grokwatch.monitor.alerts import AlertPolicy
+from grokwatch.monitor.alerts import DEFAULT_SPARE, AlertPolicy
 from grokwatch.monitor.predictors import load
-from grokwatch.monitor.protocols import Predictor
+from grokwatch.monitor.protocols import Levelled, Levels, Predictor
 from grokwatch.monitor.records import (
     TRAIN_SIDE,
     Alert,
@@ -145,6 +146,25 @@ class Watcher:
         return observation if len(shown) == len(values) else replace(observation, values=shown)
 
 
+def watcher_of(target: str, run: RunStarted, *, spare: float = DEFAULT_SPARE) -> Watcher:
+    """Make who judges a run: a predictor, and a policy at the levels that were fitted with it.
+
+    Args:
+        target: of the predictor.
+        run: as the run started.
+        spare: share of runs that GRK002 spares.
+
+    Returns:
+        The watcher.
+
+    Raises:
+        ConfigurationError: no such predictor, or no such share.
+    """
+    predictor = load(target, run)
+    levels = predictor.levels if isinstance(predictor, Levelled) else Levels()
+    return Watcher(run, predictor, AlertPolicy(**msgspec.structs.asdict(levels), spare=spare))
+
+
 def replay(records: Iterable[AnyRecord], *, predictor: str) -> Iterator[AnyRecord]:
     """Judge past runs again, on the code path of live ones.
 
@@ -162,7 +182,7 @@ def replay(records: Iterable[AnyRecord], *, predictor: str) -> Iterator[AnyRecor
         if record.run_id not in watchers:
             nameless = RunStarted(run_id=record.run_id, time=0.0)
             run = record if isinstance(record, RunStarted) else nameless
-            watchers[run.run_id] = Watcher(run, load(predictor, run), AlertPolicy())
+            watchers[run.run_id] = watcher_of(predictor, run)
         if isinstance(record, RunStarted):
             watchers[record.run_id].start(record)
         elif isinstance(record, Observation):

@@ -19,11 +19,9 @@ from grokwatch.experiments.corpus import StoredRun, known_manifest, read_slice
 from grokwatch.experiments.counting import Counting
 from grokwatch.experiments.validation.keeping import Shelf, signature
 from grokwatch.experiments.validation.trace import Curve, Floats, Trace, facts_of
-from grokwatch.monitor.alerts import AlertPolicy
-from grokwatch.monitor.predictors import load
 from grokwatch.monitor.records import Alert, Assessment
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Stage
-from grokwatch.monitor.watcher import Watcher
+from grokwatch.monitor.watcher import watcher_of
 
 HELD = 3
 _STAGES = {stage: place for place, stage in enumerate(Stage)}
@@ -111,8 +109,8 @@ def replay_run(run: StoredRun, target: str, slice_name: str = "") -> Trace:
         ConfigurationError: no such predictor.
     """
     # The policy is told T_max as the budget that the run is planned for; a predictor never is.
-    start = msgspec.structs.replace(run.start, budget_steps=run.row.steps)
-    watcher = Watcher(start, load(target, run.start), AlertPolicy())
+    watcher = watcher_of(target, run.start)
+    watcher.start(msgspec.structs.replace(run.start, budget_steps=run.row.steps))
     evaluations = {evaluation.step: evaluation for evaluation in run.evaluations}
     assessments: list[Assessment] = []
     fired: dict[AlertCode, int] = {}

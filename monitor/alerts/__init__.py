@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from grokwatch.monitor.alerts._policy import AlertPolicy
-from grokwatch.monitor.alerts._will_not_grok import is_spared
+from grokwatch.monitor.alerts._will_not_grok import DEFAULT_SPARE, is_spared
 from grokwatch.monitor.errors import ConfigurationError, HookError, SinkError
 from grokwatch.monitor.protocols import AlertHook
 from grokwatch.monitor.records import Alert, AnyRecord
 from grokwatch.monitor.vocabulary import AlertState, Severity
 
-__all__ = ["AlertPolicy", "HookSink", "connect", "is_spared"]
+__all__ = ["DEFAULT_SPARE", "AlertPolicy", "HookSink", "connect", "is_spared"]
 
 _MAX_REMEMBERED = 1024
 

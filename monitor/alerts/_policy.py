@@ -13,7 +13,7 @@ from grokwatch.monitor.alerts._change import Change, alert_of
 from grokwatch.monitor.alerts._concerned import Collapse, NumericallyStuck
 from grokwatch.monitor.alerts._likely_grokking import LikelyGrokking
 from grokwatch.monitor.alerts._memory import PolicyMemory
-from grokwatch.monitor.alerts._will_not_grok import WillNotGrok, is_spared
+from grokwatch.monitor.alerts._will_not_grok import DEFAULT_SPARE, WillNotGrok, is_spared
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import Alert, Assessment, Evaluation, RunStarted
 from grokwatch.monitor.state import pack, unpack
@@ -69,7 +69,7 @@ class AlertPolicy:
         cool_down: float = 0.1,
         give_up_at: float = 0.05,
         lasting: int = 3,
-        spare: float = 0.05,
+        spare: float = DEFAULT_SPARE,
     ) -> None:
         if not (0 <= clear_at < raise_at <= 1 and hold >= 1 and cool_down >= 0):
             msg = (

@@ -12,6 +12,9 @@ from grokwatch.monitor.records import Assessment, Evaluation
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Stage
 
 _CODE = AlertCode.WILL_NOT_GROK
+DEFAULT_SPARE = 0.05
+"""Share of the runs it speaks of that go on all the same."""
+
 _RECOVERY = 2.0
 _LEAST_CHANCES = 2
 """One chance says nothing of other horizons: what it comes to by a budget would be arithmetic."""
