@@ -67,8 +67,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         prometheus="grokwatch_probability",
         mlflow="grokwatch/probability",
-        summary="Probability of grokking within the longest horizon, 0 to 1; absent where the "
-        "predictor cannot tell.",
+        summary="Probability of grokking within ten times the steps since memorization, 0 to 1; "
+        "absent where the predictor cannot tell.",
     ),
     Metric(
         prometheus="grokwatch_eta_low_steps",

@@ -33,6 +33,10 @@ KEYS = (
     "margin.low",
     "margin.least",
     "margin",
+    "gini_coefficient.excess@input",
+    "update_ratio",
+    "sharpness.normalized",
+    "basis_evidence@embedding",
 )
 ODD = (math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, -0.0, 0.0, 1.0)
 
@@ -241,6 +245,14 @@ class TestHankelResidual(PredictorConformance):
 
 class TestChangePoint(PredictorConformance):
     target = "change_point:"
+
+
+class TestHazard(PredictorConformance):
+    target = "hazard:"
+
+
+class TestHazardOfLoss(PredictorConformance):
+    target = "hazard:only=loss"
 
 
 def test_every_predictor_is_checked() -> None:

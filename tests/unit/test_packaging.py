@@ -114,11 +114,17 @@ def _alone(core: Path, code: str) -> str:
     return _run(sys.executable, "-S", "-I", "-c", program, cwd=core)
 
 
-def test_the_core_alone_imports_and_shows_its_help(core: Path) -> None:
+def test_the_core_alone_imports_judges_and_shows_its_help(core: Path) -> None:
     code = "import importlib.util as u; print(u.find_spec('torch'), u.find_spec('mlflow'))"
     assert _alone(core, code).split() == ["None", "None"]
     code = "import grokwatch.monitor.records as r; print(r.__file__)"
     assert str(core) in _alone(core, code)
+    code = (
+        "from grokwatch.monitor.predictors import load; "
+        "from grokwatch.monitor.records import RunStarted; "
+        "print(load('hazard:', RunStarted(run_id='a', time=0.0)).levels)"
+    )
+    assert "raise_at" in _alone(core, code)
     code = "sys.argv[1:] = ['--help']; from grokwatch.monitor.cli import main; main()"
     assert "grokwatch demo" in _alone(core, code)
 
