@@ -10,7 +10,7 @@ STAMP := .venv/.grokwatch-stamp
 RUN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench bench-signals bench-sweep up down docs golden clean
+.PHONY: help demo test check bench bench-signals bench-sweep models validation up down docs golden clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z-]+):.*## (.*)/  make \1: \2/p' Makefile
@@ -58,7 +58,7 @@ bench: $(STAMP)  ## measure overhead and signals, and put the warning rule on tr
 	@failed=0
 	$(RUN)/grokwatch overhead $(ARGS) || failed=1
 	$(RUN)/grokwatch bench $(ARGS) || failed=1
-	$(RUN)/grokwatch validate $(ARGS) || failed=1
+	$(RUN)/grokwatch trial $(ARGS) || failed=1
 	exit $$failed
 
 bench-signals: $(STAMP)  ## measure signals: cost, accuracy, presets, memory; others beside them
@@ -66,6 +66,12 @@ bench-signals: $(STAMP)  ## measure signals: cost, accuracy, presets, memory; ot
 
 bench-sweep: $(STAMP)  ## measure sweeps: our engine beside a loop, Lightning and JAX
 	@$(RUN)/grokwatch bench sweep $(ARGS)
+
+models: $(STAMP)  ## fit the predictor again, on the corpus's train and calibration runs
+	@$(RUN)/grokwatch fit --to monitor/predictors/models $(ARGS)
+
+validation: $(STAMP)  ## judge predictors on the corpus's test runs; writes docs/validation.md
+	@$(RUN)/grokwatch validate --page docs/validation.md $(ARGS)
 
 up:  ## start MLflow and Prometheus in containers (needs docker compose)
 	@mkdir -p .grokwatch/prometheus

@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 from grokwatch.monitor import config
 from grokwatch.monitor.cli import app
 from grokwatch.monitor.commands.signals import Family, SignalRow, families, rows
+from grokwatch.monitor.predictors._model import read_model
+from grokwatch.monitor.predictors._readings import READINGS
+from grokwatch.monitor.predictors.hazard import MODELS
 from grokwatch.monitor.presets import PRESETS
 from grokwatch.monitor.sinks.names import METRICS, mlflow_key, prometheus_name
 from grokwatch.monitor.vocabulary import Phase
@@ -41,6 +44,31 @@ def presets() -> str:
         cells.append((_code(name), ", ".join(_code(each) for each in mine if each not in known)))
         known |= set(mine)
     return _table(("preset", "signals that it adds"), cells)
+
+
+def readings() -> str:
+    """What the fitted predictor follows."""
+    cells = [
+        (r.name, r.family, ", ".join(_code(key) for key in r.keys), ", ".join(r.parts), r.scale)
+        for r in READINGS
+    ]
+    return _table(("reading", "family", "signals, the first one there", "read", "scale"), cells)
+
+
+def models() -> str:
+    """What the fit of each shipped model found of itself."""
+    found = {path.stem: read_model(path) for path in sorted(MODELS.glob("*.json"))}
+    columns = sorted({name for model in found.values() for name in model.summary})
+    cells = [
+        (
+            _code(name),
+            f"{model.raise_at:.2f}",
+            f"{model.give_up_at:.2g}",
+            *(f"{model.summary[each]:g}" if each in model.summary else "-" for each in columns),
+        )
+        for name, model in found.items()
+    ]
+    return _table(("model", "warns from", "gives up at", *columns), cells)
 
 
 def metrics() -> str:

@@ -63,13 +63,16 @@ def settle(traces: Sequence[Trace]) -> Rule:
     Args:
         traces: of it, on runs that it was fitted on or that were set aside.
     """
-    alarms = tuple(choose(traces, rate) for rate in RATES)
+    alarms, apart = (
+        tuple(choose(traces, rate, apart=is_apart) for rate in RATES) for is_apart in (False, True)
+    )
     alarm = next(each.value for each in alarms if each.rate == HEADLINE_RATE)
     runs = memorized(traces)
     place = decision.best(
         [trace.facts for trace in runs], decision.table_of_stops(runs, decision.LEVELS, alarm)
     )
-    return Rule(alarms=alarms, stop=None if place is None else decision.LEVELS[place])
+    stop = None if place is None else decision.LEVELS[place]
+    return Rule(alarms=alarms, apart=apart, stop=stop)
 
 
 def settle_patiences(traces: Sequence[Trace]) -> dict[str, int | None]:
@@ -92,8 +95,9 @@ def alarmed(
     drawing: Drawing,
     *,
     rates: Sequence[float] = RATES,
+    apart: bool = False,
 ) -> list[Alarmed]:
-    """Coverage of each entry at each rate, in one family."""
+    """Coverage of each entry at each rate, in one family; with partial runs apart where asked."""
     return [
         Alarmed(
             name=entry.name,
@@ -101,8 +105,9 @@ def alarmed(
             family=family,
             coverage=coverage(
                 entry.of_family(family).judged,
-                rules[entry.name].alarm(rate),
+                rules[entry.name].alarm(rate, apart=apart),
                 drawing,
+                apart=apart,
             ),
         )
         for entry in rows

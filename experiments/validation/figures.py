@@ -15,7 +15,7 @@ from grokwatch.experiments.validation.entries import EVERY_FAMILY
 from grokwatch.experiments.validation.metrics import Bin
 from grokwatch.experiments.validation.problems import LANDMARKS
 from grokwatch.experiments.validation.ranking import Ranking
-from grokwatch.experiments.validation.results import Validation
+from grokwatch.experiments.validation.results import Leads, Validation
 
 _CLOCK = "baseline:after_memorization"
 
@@ -38,7 +38,7 @@ def draw_all(found: Validation, folder: Path) -> dict[str, str]:
         "reliability": ("What was said, and what came true", partial(_reliability, bins=bins)),
         "leads": (
             "How early the alarm came, for every run that grokked",
-            partial(_leads, own=found.leads[headline], clock=found.leads.get(_CLOCK, {})),
+            partial(_leads, own=found.leads[headline], clock=found.leads[_CLOCK]),
         ),
         "landmarks": (
             "Who tells runs that will grok from runs that will not",
@@ -73,25 +73,28 @@ def _reliability(figure: Figure, palette: Palette, bins: Sequence[Bin]) -> None:
 
 
 def _leads(
-    figure: Figure,
-    palette: Palette,
-    own: Mapping[str, Sequence[float]],
-    clock: Mapping[str, Sequence[float]],
+    figure: Figure, palette: Palette, own: Mapping[str, Leads], clock: Mapping[str, Leads]
 ) -> None:
     """For each share of the way, how many runs were warned with more than so much left."""
     grid = figure.add_gridspec(1, max(len(own), 1), left=0.075, right=0.975, top=0.8, bottom=0.14)
     for place, family in enumerate(sorted(own)):
-        axes = figure.add_subplot(grid[0, place])
-        _survival(axes, clock.get(family, ()), palette.train)
-        _survival(axes, own[family], palette.warning)
-        axes.set_title(f"{family}, {len(own[family])} runs")
-        axes.set_xlabel("lead to onset, share of the way from T_mem")
+        axes, found = figure.add_subplot(grid[0, place]), own[family]
+        curves = {
+            "to .95, partial runs apart": (found.end, palette.test),
+            "to onset, partial runs apart": (found.apart, palette.signal),
+            "to onset": (found.onset, palette.warning),
+            "to onset, by the clock alone": (clock[family].onset, palette.train),
+        }
+        for row, (words, (leads, color)) in enumerate(curves.items()):
+            _survival(axes, leads, color)
+            if place == 0:
+                axes.text(0.98, 0.94 - 0.06 * row, words, color=color, ha="right", fontsize=8.5)
+        axes.set_title(f"{family}, {len(found.onset)} runs")
+        axes.set_xlabel("lead, share of the way from T_mem")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.03)
         if place == 0:
             axes.set_ylabel("share of runs with more lead")
-            axes.text(0.97, 0.93, "alarm", color=palette.warning, ha="right")
-            axes.text(0.97, 0.86, "clock alone", color=palette.train, ha="right")
 
 
 def _survival(axes: Axes, leads: Sequence[float], color: str) -> None:

@@ -21,15 +21,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         alarms: thresholds of alarms, one for each rate.
+        apart: the same, chosen with partial runs set apart.
         stop: runs are stopped at this chance of grokking, None where no level was allowed.
     """
 
     alarms: tuple[Threshold, ...]
+    apart: tuple[Threshold, ...]
     stop: float | None
 
-    def alarm(self, rate: float) -> Threshold:
+    def alarm(self, rate: float, *, apart: bool = False) -> Threshold:
         """The threshold for a rate."""
-        return next(each for each in self.alarms if each.rate == rate)
+        return next(each for each in (self.apart if apart else self.alarms) if each.rate == rate)
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,6 +138,9 @@ def _judged(
         budgets=_each(named, lambda f: by_budgets(rows, f, drawing)),
         calibration=_each([*named, EVERY_FAMILY], lambda f: calibrated(rows, f, drawing)),
         alarms=_each(named, lambda f: alarmed(rows, own, f, drawing)),
+        apart=_each(
+            named, lambda f: alarmed(rows, own, f, drawing, rates=(HEADLINE_RATE,), apart=True)
+        ),
         timing=_each(named, lambda f: timed(rows, own, f, drawing)),
         collapses=_each(named, lambda f: collapsed(rows, f)),
         decisions=decided(rows, own, frozen.patiences, drawing),

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from grokwatch.experiments.corpus.writing import replace_text
-from grokwatch.experiments.validation import splits, tables
-from grokwatch.experiments.validation.bars import Promise, promises
+from grokwatch.experiments.validation import tables
+from grokwatch.experiments.validation.bars import COMPANION, Promise, promises, tally
 from grokwatch.experiments.validation.figures import draw_all
 from grokwatch.experiments.validation.ranking import Ranking
 from grokwatch.experiments.validation.results import Validation
+from grokwatch.experiments.validation.splits import TRAIN
 from grokwatch.experiments.validation.tables import Table
 
 
@@ -29,8 +30,12 @@ _INTERVALS = (
     "held-out read test labels: upper bounds for cheap monitoring."
 )
 _IN_SAMPLE = (
-    "**These runs were fitted on.** Thresholds were chosen on runs that are judged here, so that "
-    "nothing on this page says what a predictor is worth on runs it never saw."
+    "**In sample.** Predictors were fitted on these runs: nothing on this page says what one is "
+    "worth on runs it never saw."
+)
+_SET_ASIDE = (
+    "**Not the test split.** Networks were not trained on these runs, but calibrated on them, and "
+    "thresholds were chosen on them."
 )
 
 
@@ -43,7 +48,7 @@ def page(found: Validation, *, pictures: Sequence[str] = ()) -> str:
     """
     parts = [
         _head(found),
-        _section("Bars", _bars(promises(found)), tables.promises_table(promises(found))),
+        _bars(promises(found)),
     ]
     parts += pictures
     parts += [
@@ -58,6 +63,11 @@ def page(found: Validation, *, pictures: Sequence[str] = ()) -> str:
         *_by_family("P5: will it not grok by B?", found.budgets, _at("T_mem"), folded=True),
         _section("Calibration", "", tables.calibration_table(found.calibration)),
         *_by_family("Alarms and leads", found.alarms, tables.alarms_table),
+        *_by_family(
+            "Alarms and leads, partial runs apart",
+            found.apart,
+            partial(tables.alarms_table, apart=True),
+        ),
         *_by_family("P3: remaining time", found.timing, tables.timing_table),
         _section("P4: collapse after grokking", "", tables.collapses_table(found.collapses)),
         _section("What stopping is worth", _DECISION, tables.decisions_table(found.decisions)),
@@ -110,16 +120,14 @@ def _head(found: Validation) -> str:
         f"slices. Thresholds were chosen on {' and '.join(asked.chosen_on)} runs.",
         _INTERVALS,
     ]
-    if asked.judged in asked.chosen_on or asked.judged == splits.TRAIN:
-        lines.append(_IN_SAMPLE)
+    if asked.is_in_sample:
+        lines.append(_IN_SAMPLE if asked.judged == TRAIN else _SET_ASIDE)
     return "\n\n".join(lines)
 
 
 def _bars(found: Sequence[Promise]) -> str:
-    missed = sum(each.is_met is False for each in found)
-    unknown = sum(each.is_met is None for each in found)
-    met = len(found) - missed - unknown
-    return f"{met} met, {missed} missed, {unknown} could not be measured."
+    """Every bar, how many are met, and which rows are none."""
+    return _section("Bars", f"{tally(found).text} {COMPANION}", tables.promises_table(found))
 
 
 def _failed(found: Validation) -> str:

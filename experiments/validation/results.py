@@ -9,7 +9,7 @@ from grokwatch.experiments.validation.failures import Failure
 from grokwatch.experiments.validation.frozen import Frozen
 from grokwatch.experiments.validation.questions import Calibrated
 from grokwatch.experiments.validation.ranking import Ranking
-from grokwatch.experiments.validation.splits import Contestant
+from grokwatch.experiments.validation.splits import TRAIN, Contestant
 from grokwatch.experiments.validation.timing import Timing
 
 
@@ -33,6 +33,11 @@ class Asked:
     runs: int
     drawing: Drawing
 
+    @property
+    def is_in_sample(self) -> bool:
+        """Whether runs are judged that were fitted on, or that thresholds were chosen on."""
+        return self.judged in (TRAIN, *self.chosen_on)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
@@ -54,6 +59,21 @@ class Collapsed:
     collapses: Collapses
 
 
+@dataclass(frozen=True)
+class Leads:
+    """Lead of every grokking run of one family, as a share of the way; misses are zero.
+
+    Attributes:
+        onset: to onset, at the headline's threshold.
+        apart: to onset, at the threshold that was chosen with partial runs apart.
+        end: to .95, at the latter.
+    """
+
+    onset: list[float]
+    apart: list[float]
+    end: list[float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SchemeResult:
     """What another way to split gives: rankings at landmarks and coverage."""
@@ -65,7 +85,7 @@ class SchemeResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """All rows of all tables."""
+    """All rows of all tables; `apart` are alarms with partial runs set apart."""
 
     asked: Asked
     rankings: list[Ranking]
@@ -74,11 +94,12 @@ class Validation:
     budgets: list[Ranking]
     calibration: list[Calibrated]
     alarms: list[Alarmed]
+    apart: list[Alarmed]
     timing: list[Timed]
     collapses: list[Collapsed]
     decisions: list[Decided]
     others: list[SchemeResult]
     null: list[Ranking]
     failures: list[Failure]
-    leads: dict[str, dict[str, list[float]]]
+    leads: dict[str, dict[str, Leads]]
     frozen: Frozen

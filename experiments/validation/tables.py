@@ -45,11 +45,8 @@ class Table:
 
 def promises_table(found: Iterable[Promise]) -> Table:
     """Section 10: bar, moonshot, figure, and whether it was reached."""
-    words = {None: "not measured", True: "met", False: "**missed**"}
-    rows = [
-        (p.what, p.bar, p.moonshot, p.reached, "moonshot" if p.is_beyond else words[p.is_met])
-        for p in found
-    ]
+    bold = {"missed": "**missed**"}
+    rows = [(p.what, p.bar, p.moonshot, p.reached, bold.get(p.verdict, p.verdict)) for p in found]
     return Table(("what", "bar", "moonshot", "reached", ""), rows)
 
 
@@ -101,13 +98,13 @@ def calibration_table(found: Iterable[Calibrated]) -> Table:
     return Table(columns, rows)
 
 
-def alarms_table(found: Iterable[Alarmed]) -> Table:
-    """Coverage and leads at each rate of false alarms."""
+def alarms_table(found: Iterable[Alarmed], *, apart: bool = False) -> Table:
+    """Coverage and leads at each rate of false alarms, partial runs among these or apart."""
     columns = (
         "rate asked",
         "predictor",
         "false alarms, achieved",
-        "of them partial",
+        "partial, apart" if apart else "of them partial",
         "random labels",
         "warned before onset",
         "median lead to onset",

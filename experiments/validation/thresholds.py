@@ -66,10 +66,11 @@ class Coverage:
 
     Attributes:
         threshold: as it was chosen.
-        negatives: runs that did not generalize, random labels among them.
+        negatives: runs that did not generalize, random labels among them; without partial runs
+            where they are set apart.
         false_alarms: of them.
         achieved: the rate.
-        partial: runs that rose and did not reach .95 by T_max; some might have later.
+        partial: runs of real labels that rose and did not hold .95 by T_max; some might have later.
         partial_alarmed: of them.
         random: runs of random labels.
         random_alarmed: of them.
@@ -131,20 +132,20 @@ def alarm_step(trace: Trace, value: float) -> int | None:
     return None if look is None else int(trace.step[look])
 
 
-def choose(traces: Iterable[Trace], rate: float) -> Threshold:
+def choose(traces: Iterable[Trace], rate: float, *, apart: bool = False) -> Threshold:
     """The least threshold that keeps to a rate.
 
     Args:
         traces: of one predictor on runs that are not judged; those that generalized are not read.
         rate: of runs that did not generalize and may be alarmed.
+        apart: whether partial runs are no negatives.
 
     Returns:
         Just above what the first run too many reaches; just above the highest where no run may be
         alarmed, and above 1 where that is a certainty: then it never alarms.
     """
-    peaks = np.array(
-        [held(t.probability).max(initial=-np.inf) for t in traces if not t.facts.generalized]
-    )
+    negatives = [t for t in traces if t.facts.is_negative(apart=apart)]
+    peaks = np.array([held(t.probability).max(initial=-np.inf) for t in negatives])
     allowed = math.floor(rate * len(peaks) + 1e-9)
     ordered = np.sort(peaks)[::-1]
     value = 0.0 if allowed >= len(peaks) else float(np.nextafter(ordered[allowed], np.inf))
@@ -158,21 +159,28 @@ def choose(traces: Iterable[Trace], rate: float) -> Threshold:
     )
 
 
-def coverage(traces: Sequence[Trace], threshold: Threshold, drawing: Drawing = DRAWING) -> Coverage:
+def coverage(
+    traces: Sequence[Trace],
+    threshold: Threshold,
+    drawing: Drawing = DRAWING,
+    *,
+    apart: bool = False,
+) -> Coverage:
     """Judge alarms; meant for one family at a time.
 
     Args:
         traces: of one predictor, on judged runs.
         threshold: as it was chosen elsewhere.
         drawing: how groups are drawn for intervals.
+        apart: whether partial runs are no negatives; they are counted all the same.
     """
     alarms = [(trace.facts, alarm_step(trace, threshold.value)) for trace in traces]
-    negatives = [(facts, step) for facts, step in alarms if not facts.generalized]
+    negatives = [(facts, step) for facts, step in alarms if facts.is_negative(apart=apart)]
     random = [step for facts, step in negatives if facts.random_labels]
     grokking = [(facts, step) for facts, step in alarms if facts.is_grokking]
     together = [s for facts, s in alarms if facts.outcome.phase is Phase.COMPREHENSION]
     random_alarmed = _count(random)
-    partial = [s for facts, s in negatives if facts.outcome.phase is Phase.PARTIAL]
+    partial = [s for facts, s in alarms if facts.is_partial]
     return Coverage(
         threshold=threshold,
         negatives=len(negatives),

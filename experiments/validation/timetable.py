@@ -1,20 +1,21 @@
 """Rows of the tables of time and collapse, and the leads that are drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from grokwatch.experiments.validation.baselines import constants
 from grokwatch.experiments.validation.bootstrap import Drawing
 from grokwatch.experiments.validation.collapsing import collapses
-from grokwatch.experiments.validation.entries import Entry
+from grokwatch.experiments.validation.entries import Entry, families
 from grokwatch.experiments.validation.frozen import Rule
 from grokwatch.experiments.validation.problems import LANDMARKS
-from grokwatch.experiments.validation.results import Collapsed, Timed
+from grokwatch.experiments.validation.results import Collapsed, Leads, Timed
 from grokwatch.experiments.validation.thresholds import (
     HEADLINE_RATE,
     alarm_step,
     lead_share,
 )
 from grokwatch.experiments.validation.timing import Timing, at_landmark, first_alarms, timing
+from grokwatch.experiments.validation.trace import Facts
 
 AT_ALARM = "first alarm"
 AT_LANDMARKS = "landmarks"
@@ -64,19 +65,30 @@ def collapsed(rows: Sequence[Entry], family: str) -> list[Collapsed]:
     ]
 
 
-def leads(rows: Sequence[Entry], rules: Mapping[str, Rule]) -> dict[str, dict[str, list[float]]]:
-    """Entry -> family -> lead to onset of each grokking run, as a share; misses are zero."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for entry in rows:
-        value = rules[entry.name].alarm(HEADLINE_RATE).value
-        families: dict[str, list[float]] = {}
-        for trace in entry.judged:
-            facts = trace.facts
-            if facts.is_grokking:
-                share = lead_share(facts, alarm_step(trace, value), facts.risk_end)
-                families.setdefault(facts.family, []).append(share)
-        found[entry.name] = families
-    return found
+def leads(rows: Sequence[Entry], rules: Mapping[str, Rule]) -> dict[str, dict[str, Leads]]:
+    """Entry -> family -> leads, for the picture."""
+    return {
+        entry.name: {
+            family: _leads(entry.of_family(family), rules[entry.name])
+            for family in families(entry.judged)
+        }
+        for entry in rows
+    }
+
+
+def _leads(entry: Entry, rule: Rule) -> Leads:
+    """Leads of an entry in one family."""
+    alarm, apart = (rule.alarm(HEADLINE_RATE, apart=each).value for each in (False, True))
+    grokking = [trace for trace in entry.judged if trace.facts.is_grokking]
+
+    def shares(value: float, event: Callable[[Facts], float]) -> list[float]:
+        return [lead_share(t.facts, alarm_step(t, value), event(t.facts)) for t in grokking]
+
+    return Leads(
+        onset=shares(alarm, lambda facts: facts.risk_end),
+        apart=shares(apart, lambda facts: facts.risk_end),
+        end=shares(apart, lambda facts: float(facts.outcome.grokking_step or 0)),
+    )
 
 
 def _row(name: str, family: str, where: str, result: Timing) -> Timed:

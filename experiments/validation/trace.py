@@ -63,6 +63,22 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return self.outcome.grokking_step is not None
 
     @property
+    def is_partial(self) -> bool:
+        """Whether test accuracy rose and did not hold .95 by T_max, with something to learn.
+
+        Some runs of random labels rise by chance: they are negatives like any other.
+        """
+        return self.outcome.phase is Phase.PARTIAL and not self.random_labels
+
+    def is_negative(self, *, apart: bool = False) -> bool:
+        """Whether an alarm would be false: it did not generalize.
+
+        Args:
+            apart: whether partial runs are set apart, and are no negatives.
+        """
+        return not self.generalized and not (apart and self.is_partial)
+
+    @property
     def is_grokking(self) -> bool:
         """Whether it generalized long after it memorized: what a warning is for."""
         return self.outcome.phase is Phase.GROKKING

@@ -82,7 +82,55 @@ def reproduce(
 
 
 @app.command()
-def validate(
+def fit(
+    context: typer.Context,
+    from_store: Annotated[
+        bool, typer.Option("--from-store", help="Calibrate on your own runs that have ended.")
+    ] = False,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the corpus.", show_default="experiments/data/corpus"),
+    ] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="Of the corpus; may be repeated.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Seconds instead of minutes; models mean nothing.")
+    ] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="To calibrate.", show_default="the shipped one")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of models.", show_default=".grokwatch/models")
+    ] = None,
+    directory: Directory = None,
+    as_json: Json = False,
+) -> None:
+    """Fit the predictor on the corpus, or calibrate it on your own runs.
+
+    Example: grokwatch fit --from-store
+    """
+    from grokwatch.monitor.commands import fit as run
+    from grokwatch.monitor.commands.corpus import FOLDER
+
+    root = Path(section_of(context, directory).directory)
+    folder = to or root / "models"
+    if from_store:
+        report = run.fit_store(root, folder, model=model)
+    else:
+        report = run.fit(
+            corpus or FOLDER,
+            folder,
+            slices=slices,
+            quick=quick,
+            show=to_stderr,
+            progress=sys.stderr.isatty(),
+        )
+    show(report, as_json)
+
+
+@app.command()
+def trial(
     context: typer.Context,
     seeds: Annotated[
         str | None, typer.Option(help="Seeds, such as 10-29.", show_default="the trial's")
@@ -98,9 +146,9 @@ def validate(
 ) -> None:
     """Judge the warning rule on fresh seeds and on controls.
 
-    Example: grokwatch validate --seeds 10-29
+    Example: grokwatch trial --seeds 10-29
     """
-    from grokwatch.monitor.commands.validate import validate as run
+    from grokwatch.monitor.commands.trial import trial as run
 
     section = section_of(context, directory, predictor=predictor)
     root = Path(section.directory) / "trial"
@@ -141,8 +189,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="[PART]...",
-            help="costs, presets, curvature, accuracy, loggers, memory; all these by default. "
-            "sweep, only when named.",
+            help="costs, presets, curvature, accuracy, loggers, memory, predictors; all these by "
+            "default. sweep, only when named.",
         ),
     ] = None,
     rounds: Annotated[

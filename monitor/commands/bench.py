@@ -11,6 +11,7 @@ from grokwatch.experiments.bench.curvature import curvature
 from grokwatch.experiments.bench.loggers import loggers
 from grokwatch.experiments.bench.machine import Machine, machine
 from grokwatch.experiments.bench.memory import memory
+from grokwatch.experiments.bench.predictors import predictors
 from grokwatch.experiments.bench.presets import presets
 from grokwatch.experiments.bench.rows import Row
 from grokwatch.experiments.bench.sweep import sweep
@@ -66,6 +67,10 @@ _PARTS: Mapping[str, tuple[str, _Run]] = {
         "Peak memory of training, in fresh processes (median; least to greatest).",
         lambda count, rounds: memory(count, repeats=rounds),
     ),
+    "predictors": (
+        "What judging costs, in processor time (median over rounds; least to greatest).",
+        lambda count, rounds: predictors(count, rounds=rounds),
+    ),
     "sweep": (
         "Model-steps per second of many small models, interleaved (median over rounds).",
         lambda count, rounds: sweep(count, rounds=rounds),
@@ -75,6 +80,7 @@ _PARTS: Mapping[str, tuple[str, _Run]] = {
 _UNITS: Mapping[str, str] = {
     "steps": "{:,.0f}/s",
     "seconds": "{:.1f} s",
+    "microseconds": "{:.2f} us",
     "difference": "{:.1e}",
 }
 

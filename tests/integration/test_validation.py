@@ -108,6 +108,6 @@ def test_the_page_has_every_table_the_dummies_and_pictures(tmp_path: Path) -> No
         assert f"## {heading}" in text
     for name in (*DUMMIES, "B0 base rate", "B1 hyper-parameters, trees", "B8 fall of test loss"):
         assert name in text
-    assert "These runs were fitted on" in text
+    assert "Predictors were fitted on these runs" in text
     assert all((tmp_path / "pictures" / f"{n}-dark.png").exists() for n in ("leads", "landmarks"))
     assert "nan" not in text

@@ -18,9 +18,11 @@ from grokwatch.experiments.bench.accuracy import (
     mean_trace,
 )
 from grokwatch.experiments.bench.machine import machine
+from grokwatch.experiments.bench.predictors import TARGETS, predictors
 from grokwatch.experiments.bench.rows import median_interval, share_interval, spread
 from grokwatch.experiments.bench.sizes import DEMO, LAYERS, TINY, num_parameters, workload
 from grokwatch.experiments.bench.watched import WARM_UP, Every, Stopwatch, watch
+from grokwatch.experiments.counting import counting
 from grokwatch.experiments.recipes import ADDITION
 from grokwatch.experiments.workloads import Workload
 from grokwatch.monitor.records import Observation
@@ -233,3 +235,12 @@ def quiet_logs() -> Iterator[None]:
 
     with hushed("grokwatch"):
         yield
+
+
+def test_what_judging_costs_is_measured_for_each_predictor() -> None:
+    rows = predictors(counting(print, progress=False), rounds=2, late=2000)
+    assert len(rows) == 2 * len(TARGETS) + 2
+    assert {row.unit for row in rows} == {"microseconds", "bytes", "ratio"}
+    assert all(row.value is not None and row.value > 0 for row in rows)
+    sizes = [row for row in rows if row.unit == "bytes"]
+    assert all(row.is_met for row in sizes)

@@ -33,8 +33,8 @@ from grokwatch.monitor.sinks import RecordingSink
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
 COMMANDS = (
-    "demo", "runs", "replay", "signals", "sync", "validate", "overhead", "bench", "sweep",
-    "reproduce", "doctor", "corpus build", "corpus verify", "corpus show",
+    "demo", "runs", "replay", "signals", "sync", "trial", "overhead", "bench", "sweep", "fit",
+    "reproduce", "validate", "doctor", "corpus build", "corpus verify", "corpus show",
 )  # fmt: skip
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 

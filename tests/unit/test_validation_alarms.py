@@ -71,6 +71,29 @@ def test_a_threshold_keeps_to_its_rate_and_is_the_least_that_does(
         assert sum(alarm_step(run, lower) is not None for run in runs) > alarmed
 
 
+def test_partial_runs_are_negatives_unless_they_are_set_apart() -> None:
+    partial = [
+        trace(facts(f"p{n}", cell=f"p{n}", onset=900, phase=Phase.PARTIAL), 0.96) for n in range(10)
+    ]
+    chance = trace(facts("r", onset=900, phase=Phase.PARTIAL, random_labels=True), 0.1)
+    grokking = trace(facts("g", onset=4000, grokked=6000), 0.9)
+    runs = [*negatives(), *partial, chance, grokking]
+    counted, apart = choose(runs, 0.10), choose(runs, 0.10, apart=True)
+    assert counted == Threshold(rate=0.1, value=just_above(0.96), alarmed=1, negatives=51)
+    assert apart == Threshold(rate=0.1, value=just_above(0.875), alarmed=4, negatives=41)
+    among, beside = coverage(runs, counted), coverage(runs, apart, apart=True)
+    assert (among.negatives, among.false_alarms) == (51, 1)
+    assert (beside.negatives, beside.false_alarms) == (41, 4)
+    assert (among.partial, among.partial_alarmed) == (10, 0)
+    assert (beside.partial, beside.partial_alarmed) == (10, 10)
+    assert (among.random, beside.random) == (1, 1)
+    assert (among.onset.covered.value, beside.onset.covered.value) == (0.0, 1.0)
+
+
+def just_above(value: float) -> float:
+    return float(np.nextafter(value, 1))
+
+
 def test_runs_that_grok_do_not_move_a_threshold() -> None:
     grokking = [trace(facts(f"g{n}", grokked=5000), 1.0) for n in range(9)]
     assert choose([*negatives(), *grokking], 0.05) == choose(negatives(), 0.05)

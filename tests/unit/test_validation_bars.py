@@ -3,7 +3,7 @@
 import pytest
 
 from grokwatch.experiments.validation import tables
-from grokwatch.experiments.validation.bars import Promise, promises
+from grokwatch.experiments.validation.bars import Promise, promises, tally
 from grokwatch.experiments.validation.bootstrap import DRAWING, Estimate
 from grokwatch.experiments.validation.calibration import Calibration
 from grokwatch.experiments.validation.deciding import MIXED_CELLS, Alarmed, Decided
@@ -81,6 +81,7 @@ def validation(
     *,
     rank: Ranking | None = None,
     alarm: Alarmed | None = None,
+    apart: Alarmed | None = None,
     decision: Decided | None = None,
     slope: Estimate | None = None,
 ) -> Validation:
@@ -116,6 +117,7 @@ def validation(
             )
         ],
         alarms=[alarm or alarmed(0.8, 0.04)],
+        apart=[apart or alarmed(0.95, 0.04)],
         timing=[Timed(name=OURS, family="cyclic", where=AT_ALARM, timing=timing)],
         collapses=[],
         decisions=[decision or decided(0.4, 1)],
@@ -166,6 +168,25 @@ def test_coverage_does_not_count_where_too_many_false_alarms_came() -> None:
     assert promise(validation(alarm=alarmed(0.6, 0.04)), "coverage").is_met is False
 
 
+def test_coverage_with_partial_runs_apart_stands_beside_the_bar_and_is_none() -> None:
+    missed = validation(alarm=alarmed(0.6, 0.04), apart=alarmed(0.95, 0.01))
+    bar, beside = (p for p in promises(missed) if p.what.startswith("coverage"))
+    assert bar.what == "coverage, cyclic, false alarms 4.0 % of at most 5 %"
+    assert beside.what == (
+        "coverage, cyclic, partial runs apart: false alarms 1.0 % of at most 5 %"
+    )
+    assert (beside.bar, beside.moonshot, beside.reached) == (bar.bar, bar.moonshot, "0.950")
+    assert (bar.verdict, beside.verdict) == ("missed", "companion")
+    others = [p for p in promises(missed) if not p.is_companion]
+    assert tally(promises(missed)) == tally(others)
+    assert tally(others).missed == tally(promises(validation())).missed + 1
+    text = page(missed)
+    assert "is a companion and no bar." in text
+    assert "## Alarms and leads, partial runs apart\n" in text
+    assert "| of them partial |" in text
+    assert "| partial, apart |" in text
+
+
 def test_savings_do_not_count_where_too_many_groks_were_lost() -> None:
     assert promise(validation(decision=decided(0.4, 1)), "GRK002").is_met is True
     assert promise(validation(decision=decided(0.4, 2)), "GRK002").is_met is False
@@ -195,7 +216,8 @@ def test_the_page_says_what_was_missed_and_names_failures() -> None:
     assert "| **missed** |" in text
     assert "1 could not be measured" in text
     assert "| r1 | a | c | 3 | never alarmed |" in text
-    assert "These runs were fitted on" not in text
+    assert "were fitted on these runs" not in text
+    assert "Not the test split" not in text
     assert "0 / 400 (< 0.8%)" in text
     assert text.endswith("\n")
 

@@ -28,7 +28,7 @@ from grokwatch.experiments.validation.decision import (
 )
 from grokwatch.experiments.validation.entries import Entry
 from grokwatch.experiments.validation.trace import Trace
-from grokwatch.monitor.vocabulary import AlertCode
+from grokwatch.monitor.vocabulary import AlertCode, Phase
 from tests.validation_cases import LOOKS, STEPS, facts, trace
 
 FLAT = facts("flat", cell="a")
@@ -143,4 +143,9 @@ def test_alarms_are_judged_family_by_family() -> None:
     (row,) = alarmed(rows, rules, "cyclic", FEW, rates=(0.05,))
     assert row.coverage.onset.covered.value == 1.0
     assert row.coverage.false_alarms == 0
+    partial = trace(facts("p", cell="p", onset=900, phase=Phase.PARTIAL), 0.95)
+    rows[0].judged.append(partial)
+    (row,) = alarmed(rows, rules, "cyclic", FEW, rates=(0.05,))
+    (apart,) = alarmed(rows, rules, "cyclic", FEW, rates=(0.05,), apart=True)
+    assert (row.coverage.false_alarms, apart.coverage.false_alarms) == (1, 0)
     assert alarmed(rows, rules, "parity", FEW, rates=(0.05,))[0].coverage.grokking == 0

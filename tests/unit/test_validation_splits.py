@@ -7,8 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from grokwatch.experiments.corpus import known_manifest, read_rows
 from grokwatch.experiments.counting import counting_lines
 from grokwatch.experiments.validation import Contestant, validate
+from grokwatch.experiments.validation.contestants import STANDING
 from grokwatch.experiments.validation.entries import entries
 from grokwatch.experiments.validation.frozen import (
     Frozen,
@@ -22,11 +24,14 @@ from grokwatch.experiments.validation.frozen import (
 from grokwatch.experiments.validation.keeping import Shelf, signature
 from grokwatch.experiments.validation.splits import contestant, schemes
 from grokwatch.experiments.validation.thresholds import Threshold
-from grokwatch.experiments.validation.trace import Facts
+from grokwatch.experiments.validation.trace import Facts, facts_of
 from grokwatch.monitor.errors import ConfigurationError, WireError
+from grokwatch.monitor.predictors import load
+from grokwatch.monitor.records import RunStarted
 from grokwatch.monitor.vocabulary import AlertCode
 from tests.validation_cases import facts, trace
 
+CORPUS = Path(__file__).parent.parent.parent / "experiments" / "data" / "corpus"
 GOLDEN = Path(__file__).parent.parent / "golden" / "validation"
 RULE = contestant("threshold:")
 
@@ -89,6 +94,20 @@ def test_a_fitted_predictor_takes_part_where_it_was_fitted() -> None:
     assert next(iter(entries(family, [fitted, RULE], traces))).name == "threshold:"
 
 
+def test_the_standing_list_has_a_model_for_every_scheme_of_the_corpus() -> None:
+    known = [
+        facts_of(row, name)
+        for name in known_manifest(CORPUS).slices
+        for row in read_rows(CORPUS, name)
+    ]
+    names = [scheme.name for scheme in schemes("test", known)]
+    assert sorted(STANDING[0].targets) == sorted(names)
+    assert {name for each in STANDING for name in each.targets} <= set(names)
+    assert len({each.name for each in STANDING}) == len(STANDING)
+    for target in {target for each in STANDING for target in each.all_targets}:
+        load(target, RunStarted(run_id="a", time=0.0))
+
+
 def test_what_is_kept_is_what_was_given(tmp_path: Path) -> None:
     wide = replace(
         trace(
@@ -133,12 +152,13 @@ def test_a_signature_follows_the_target_and_the_bytes_of_its_model(tmp_path: Pat
 
 def settled() -> Frozen:
     alarm = Threshold(rate=0.05, value=0.7, alarmed=0, negatives=9)
+    apart = Threshold(rate=0.05, value=0.6, alarmed=0, negatives=7)
     return Frozen(
         splits=("train",),
         splits_sha256="a" * 64,
         contestants=(RULE,),
         signatures=signatures_of([RULE]),
-        rules={"leave-cell-out": {"threshold:": Rule(alarms=(alarm,), stop=None)}},
+        rules={"leave-cell-out": {"threshold:": Rule(alarms=(alarm,), apart=(apart,), stop=None)}},
         patiences={"test loss": 10, "train loss": None},
         half_landmarks={"cyclic": 10},
     )
@@ -148,7 +168,8 @@ def test_what_was_settled_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "frozen.json"
     write_frozen(path, settled())
     assert read_frozen(path) == settled()
-    assert read_frozen(path).rules["leave-cell-out"]["threshold:"].alarm(0.05).value == 0.7
+    rule = read_frozen(path).rules["leave-cell-out"]["threshold:"]
+    assert (rule.alarm(0.05).value, rule.alarm(0.05, apart=True).value) == (0.7, 0.6)
     path.write_text("{")
     with pytest.raises(WireError, match="Expected frozen thresholds in"):
         read_frozen(path)
