@@ -60,13 +60,6 @@ class Examples:
         kept = runs[self.run]
         return replace(self, features=self.features[kept], run=self.run[kept])
 
-    def dealt(self, seed: int) -> "Examples":
-        """The same looks with ends dealt anew between runs: nothing can be learned from these."""
-        there = np.unique(self.run)
-        places = np.arange(len(self.end))
-        places[there] = np.random.default_rng(seed).permutation(there)
-        return replace(self, end=self.end[places], groks=self.groks[places])
-
 
 class Thinning(msgspec.Struct, frozen=True, kw_only=True):
     """How much of what was measured is kept.

@@ -83,7 +83,7 @@ def _leads(
             "to .95, partial runs apart": (found.end, palette.test),
             "to onset, partial runs apart": (found.apart, palette.signal),
             "to onset": (found.onset, palette.warning),
-            "to onset, by the clock alone": (clock[family].onset, palette.train),
+            "to onset, clock alone": (clock[family].onset, palette.train),
         }
         for row, (words, (leads, color)) in enumerate(curves.items()):
             _survival(axes, leads, color)

@@ -74,7 +74,9 @@ def test_training_finds_the_hazard_that_was_planted() -> None:
 
 
 def test_ends_dealt_anew_leave_nothing_to_learn() -> None:
-    found = Hazard(trained(made_up(600).dealt(1), name="a@1", recipe=QUICK))
+    data, places = made_up(600), np.random.default_rng(1).permutation(600)
+    dealt = Examples(data.features, data.run, data.end[places], data.groks[places])
+    found = Hazard(trained(dealt, name="a@1", recipe=QUICK))
     assert abs(probability(found, -1.0, 1.0) - probability(found, 1.0, 1.0)) < 0.12
 
 
