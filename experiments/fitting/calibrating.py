@@ -51,7 +51,7 @@ def arrival_levels(shares: Floats, groups: Whole, coverage: float) -> tuple[floa
 
     Example:
         >>> arrival_levels(np.linspace(0, 1, 101), np.arange(101), 0.8)
-        (0.1, 0.9)
+        (0.096, 0.904)
     """
     _, where, counts = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.argsort(shares)

@@ -146,7 +146,6 @@ def test_the_predictor_of_a_live_run_and_of_its_replay_is_shown_the_train_side_o
             pass
 
     shown: list[set[str]] = []
-    monkeypatch.setattr("grokwatch.callbacks.judge.load", lambda *_: Attentive())
     monkeypatch.setattr("grokwatch.monitor.watcher.load", lambda *_: Attentive())
     model = nn.Linear(4, 4)
     planted = [plant(access) for access in Access]
