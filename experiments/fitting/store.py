@@ -44,7 +44,8 @@ class Refit(msgspec.Struct, frozen=True, kw_only=True):
         runs: that memorized.
         grokked: of these.
         before: log-loss as the model was.
-        after: log-loss of each run by a calibration on other cells.
+        after: log-loss of each run by a calibration on other cells, or on other runs where all are
+            of one cell.
     """
 
     model: HazardModel
@@ -127,8 +128,9 @@ def refit(model: HazardModel, runs: Sequence[StoredRun]) -> Refit:
 
 
 def _by_others(logits: Floats, data: Examples, cells: Whole) -> Floats:
-    """Logits of each run, calibrated on runs of other cells."""
-    found, parts = logits.copy(), parts_of(cells)
+    """Logits of each run, calibrated on runs of other cells, or on others of its only cell."""
+    groups = cells if cells.any() else np.arange(len(cells))
+    found, parts = logits.copy(), parts_of(groups)
     for part in np.unique(parts):
         own = parts == part
         mine = own[data.run]

@@ -90,7 +90,7 @@ def fit_store(root: Path, to: Path, *, model: Path | None) -> Report:
     verdict = "better" if found.helps else "no better: keep the shipped model"
     lines = (
         f"{number(found.runs)} finished runs that memorized, {number(found.grokked)} grokked",
-        f"log-loss on cells left out: {found.before:.4f} before, {found.after:.4f} now: {verdict}",
+        f"log-loss on runs left out: {found.before:.4f} before, {found.after:.4f} now: {verdict}",
         *_table([written]),
         f"use it as predictor hazard:model={to / _NAME}.json",
     )

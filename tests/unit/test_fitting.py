@@ -166,9 +166,11 @@ def records(name: str, *, groks: bool, ended: bool = True, tested: bool = True) 
     return found
 
 
-def stored(count: int) -> list[StoredRun]:
-    letters = "abcdefgh"
-    found = [finished(records(f"{letters[n % 8]}{n}", groks=bool(n % 2))) for n in range(count)]
+def stored(count: int, letters: str = "abcdefgh") -> list[StoredRun]:
+    found = [
+        finished(records(f"{letters[n % len(letters)]}{n}", groks=bool(n % 2)))
+        for n in range(count)
+    ]
     return [run for run in found if run is not None]
 
 
@@ -213,6 +215,12 @@ def test_a_store_corrects_chances_that_are_too_low() -> None:
     assert found.model.intercept > 0
     assert found.model.layers == timid.layers
     assert found.model.summary["runs"] == 32
+
+
+def test_a_store_of_one_cell_leaves_runs_out() -> None:
+    timid = model({"first_entropy.change": -20.0}, bias=-6.0)
+    found = refit(timid, stored(store.FEWEST, letters="a"))
+    assert found.after < found.before
 
 
 def test_a_cell_is_what_runs_share_but_for_their_seed() -> None:
