@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from grokwatch.monitor import config
 from grokwatch.monitor.cli import app
 from grokwatch.monitor.commands.signals import Family, SignalRow, families, rows
-from grokwatch.monitor.predictors._model import read_model
+from grokwatch.monitor.predictors._model import HazardModel, read_model
 from grokwatch.monitor.predictors._readings import READINGS
 from grokwatch.monitor.predictors.hazard import MODELS
 from grokwatch.monitor.presets import PRESETS
@@ -62,13 +62,19 @@ def models() -> str:
     cells = [
         (
             _code(name),
-            f"{model.raise_at:.2f}",
-            f"{model.give_up_at:.2g}",
+            _by_basis(model, "raise_at", ".3f"),
+            _by_basis(model, "give_up_at", ".2g"),
             *(f"{model.summary[each]:g}" if each in model.summary else "-" for each in columns),
         )
         for name, model in found.items()
     ]
     return _table(("model", "warns from", "gives up at", *columns), cells)
+
+
+def _by_basis(model: HazardModel, name: str, form: str) -> str:
+    """A level, and those of kinds of groups that have their own."""
+    parts = [("", model), *sorted(model.by_basis.items())]
+    return ", ".join(f"{basis} {getattr(own, name):{form}}".strip() for basis, own in parts)
 
 
 def metrics() -> str:

@@ -51,7 +51,7 @@ class Announcer:
         """Say it, if it is a warning that begins."""
         if alert.code is not AlertCode.LIKELY_GROKKING or alert.state is not AlertState.FIRING:
             return
-        sure = alert.assessment.probability if alert.assessment else None
+        sure = alert.assessment.rise_probability if alert.assessment else None
         self._show(
             f">>> step {alert.step:,}: {alert.code.sentence} "
             f"(p {_number(sure)}, test {_percent(self._test_accuracy(alert.step)).strip()})"

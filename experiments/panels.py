@@ -51,7 +51,9 @@ def draw_sparsity(axes: Axes, story: Story, palette: Palette) -> None:
     """What the predictor saw and what it made of it; both run from 0 to 1."""
     cyclic = _kind(story) == "cyclic"
     sparsity = sparsity_points(story)
-    judged = [(a.step, a.probability) for a in story.assessments if a.probability is not None]
+    judged = [
+        (a.step, a.rise_probability) for a in story.assessments if a.rise_probability is not None
+    ]
     _draw(axes, judged, palette.warning, 1.4)
     _draw(axes, sparsity, palette.signal)
     _set_steps(axes, story)
@@ -60,7 +62,7 @@ def draw_sparsity(axes: Axes, story: Story, palette: Palette) -> None:
     axes.set_title(f"{'Fourier' if cyclic else 'Input'} sparsity of the weights")
     pure = "one wave" if cyclic else "one bit"
     _name(axes, sparsity, f"sparsity (0 noise, 1 {pure})", palette.signal, share=0.02, span=0.55)
-    _name_rise(axes, judged, "probability", palette.warning)
+    _name_rise(axes, judged, "chance of a rise", palette.warning)
     _mark_warning(axes, story, palette)
 
 

@@ -137,7 +137,7 @@ def _warned(story: Story) -> str:
     warning = story.warning
     if warning is None:
         return f"no warning by step {story.last_step:,}"
-    sure = warning.assessment and warning.assessment.probability
+    sure = warning.assessment and warning.assessment.rise_probability
     line = f"warned at step {warning.step:,}" + (f" (p = {sure:.2f})" if sure is not None else "")
     taken_back = story.cleared
     if taken_back is None:

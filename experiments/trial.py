@@ -163,7 +163,7 @@ def judge(root: Path, condition: str, seed: int, predictor: str) -> Judged:
         predictor=predictor,
         outcome=story.outcome,
         warned_step=warning.step if warning else None,
-        probability=warning.assessment.probability if warning and warning.assessment else None,
+        probability=warning.assessment.rise_probability if warning and warning.assessment else None,
     )
 
 

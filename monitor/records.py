@@ -149,8 +149,10 @@ class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
 
     Exactly one of `chances` and `reason` says something; `chances` are by ascending horizon, of one
     or of five, and the middle one is the standard: within ten times the steps since memorization.
-    `concerns` may come with either. `step` and `time` are those of the observation behind it;
-    `predictor` is `name@version`.
+    `rising`, by the same horizons, are the chances that test accuracy leaves its plateau, however
+    far it comes then; a predictor that does not tell this apart gives none. `concerns` may come
+    with either. `step` and `time` are those of the observation behind it; `predictor` is
+    `name@version`.
     """
 
     step: int
@@ -158,6 +160,7 @@ class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     predictor: str
     stage: Stage
     chances: tuple[Chance, ...] = ()
+    rising: tuple[Chance, ...] = ()
     reason: str | None = None
     eta_steps: Interval | None = None
     evidence: tuple[Evidence, ...] = ()
@@ -166,12 +169,26 @@ class Assessment(Record, frozen=True, kw_only=True, tag="assessment"):
     @property
     def standard(self) -> Chance | None:
         """The chance at the standard horizon, or None where it cannot tell."""
-        return self.chances[len(self.chances) // 2] if self.chances else None
+        return _middle(self.chances)
+
+    @property
+    def rise(self) -> Chance | None:
+        """The chance that GRK001 looks at: of rising where that is told apart, else `standard`."""
+        return _middle(self.rising or self.chances)
 
     @property
     def probability(self) -> float | None:
         """Probability at the standard horizon, or None where it cannot tell."""
         return None if self.standard is None else self.standard.probability
+
+    @property
+    def rise_probability(self) -> float | None:
+        """Probability of `rise`, or None where it cannot tell."""
+        return None if self.rise is None else self.rise.probability
+
+
+def _middle(chances: tuple[Chance, ...]) -> Chance | None:
+    return chances[len(chances) // 2] if chances else None
 
 
 class Alert(Record, frozen=True, kw_only=True, tag="alert"):

@@ -15,7 +15,7 @@ from msgspec import inspect
 from grokwatch.monitor.errors import SchemaError, WireError
 from grokwatch.monitor.records import AnyRecord
 
-SCHEMA = "1.2"
+SCHEMA = "1.3"
 
 _HEADER_TYPE = "grokwatch"
 _FROM_TEXT = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

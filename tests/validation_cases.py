@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from grokwatch.experiments.validation.thresholds import Threshold
 from grokwatch.experiments.validation.trace import Curve, Facts, Floats, Trace
 from grokwatch.monitor.records import HyperParameter, Outcome
 from grokwatch.monitor.vocabulary import Phase
@@ -57,6 +58,11 @@ def facts(
     )
 
 
+def threshold(value: float, *, apart: bool = False) -> Threshold:
+    """An alarm from a probability on, wherever that was chosen."""
+    return Threshold(rate=0.05, value=value, apart=apart, alarmed=0, negatives=0)
+
+
 def trace(
     run: Facts,
     said: Floats | float = 0.5,
@@ -79,6 +85,7 @@ def trace(
             train_loss=train_loss * full, test_loss=loss * full, test_accuracy=accuracy * full
         ),
         probability=told,
+        rising=told,
         horizons=left[:, None],
         chances=told[:, None],
         eta=np.tile(np.array(eta), (len(LOOKS), 1)),

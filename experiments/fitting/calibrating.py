@@ -3,30 +3,34 @@
 import numpy as np
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-from grokwatch.experiments.fitting.examples import Examples
+from grokwatch.experiments.fitting.examples import Ends, Examples
 from grokwatch.experiments.validation.trace import Floats, Whole
 
 _LEAST = 1e-12
 
 
-def log_loss(logits: Floats, data: Examples) -> float:
+def log_loss(logits: Floats, data: Examples, ends: Ends) -> float:
     """Mean negative log-likelihood of what was seen, every run counting the same.
 
     Args:
         logits: `(N, K)`; the integrated hazard of a bin is softplus of its logit.
-        data: what was seen.
+        data: looks at runs.
+        ends: of which hazard: `data.grokked` or `data.risen`.
     """
-    hazard, weights, (exposure, event) = np.logaddexp(0.0, logits), data.weights, data.seen
+    hazard, weights, (exposure, event) = np.logaddexp(0.0, logits), data.weights, data.seen(ends)
     each = (exposure * hazard - event * np.log(hazard + _LEAST)).sum(-1)
     return float((weights * each).sum() / weights.sum())
 
 
-def calibrated(logits: Floats, data: Examples, *, stay: float = 0.0) -> tuple[float, float]:
+def calibrated(
+    logits: Floats, data: Examples, ends: Ends, *, stay: float = 0.0
+) -> tuple[float, float]:
     """Slope and intercept on the logits that make the likelihood greatest (after Platt 1999).
 
     Args:
         logits: `(N, K)` of runs that were not fitted on.
-        data: what became of these.
+        data: looks at these.
+        ends: what became of them.
         stay: weight of staying at slope 1 and intercept 0, in units of the mean log-loss.
 
     Returns:
@@ -35,7 +39,7 @@ def calibrated(logits: Floats, data: Examples, *, stay: float = 0.0) -> tuple[fl
 
     def loss(found: Floats) -> float:
         slope, intercept = np.exp(found[0]), found[1]
-        return log_loss(intercept + slope * logits, data) + stay * float(found @ found)
+        return log_loss(intercept + slope * logits, data, ends) + stay * float(found @ found)
 
     found = minimize(loss, np.zeros(2), method="Nelder-Mead").x
     return float(np.exp(found[0])), float(found[1])

@@ -1,5 +1,6 @@
-"""What the hazard learns from: looks at runs that had memorized, and when they grokked after."""
+"""What the hazard learns from: looks at runs that had memorized, and when they rose and grokked."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,10 +14,23 @@ from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors import Memorization
 from grokwatch.monitor.predictors._features import Course
 from grokwatch.monitor.predictors.hazard import JUDGED_FROM
-from grokwatch.monitor.records import TRAIN_SIDE, Observation, signal_of
+from grokwatch.monitor.records import TRAIN_SIDE, Observation, Outcome, signal_of
 
 EDGES = (0.0, 0.25, 0.6, 1.0, 1.6, 3.0, 5.6, 10.0, 17.0, 30.0, 55.0, 100.0)
 """Of the bins that a fit divides the time from a look into: K = 11 of them."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """When something came, or had not come by.
+
+    Attributes:
+        at: `(R,)` where it came, or where the run was last seen, in memorization steps.
+        came: `(R,)` whether it did.
+    """
+
+    at: Floats
+    came: Mask
 
 
 @dataclass(frozen=True)
@@ -26,15 +40,15 @@ class Examples:
     Attributes:
         features: `(N, F)`, NaN where missing; the first one is the clock.
         run: `(N,)` place of the run.
-        end: `(R,)` where each run grokked, or was last seen, in memorization steps.
-        groks: `(R,)` whether it grokked there.
+        grokked: when each run grokked, if it did.
+        risen: when its test accuracy left the plateau, if it did.
         edges: `(K + 1,)` of the bins of time from a look, in steps since memorization.
     """
 
     features: Floats
     run: Whole
-    end: Floats
-    groks: Mask
+    grokked: Ends
+    risen: Ends
     edges: tuple[float, ...] = EDGES
 
     @cached_property
@@ -43,17 +57,15 @@ class Examples:
         found: Floats = 1.0 / np.bincount(self.run)[self.run]
         return found
 
-    @cached_property
-    def left(self) -> Floats:
-        """`(N,)` until its end, in steps since memorization; negative where it is over."""
+    def left(self, ends: Ends) -> Floats:
+        """`(N,)` until an end, in steps since memorization; negative where it is over."""
         now = np.exp(self.features[:, 0])
-        found: Floats = (self.end[self.run] - now) / (now - 1)
+        found: Floats = (ends.at[self.run] - now) / (now - 1)
         return found
 
-    @cached_property
-    def seen(self) -> tuple[Floats, Floats]:
+    def seen(self, ends: Ends) -> tuple[Floats, Floats]:
         """`timed` of all looks."""
-        return timed(self.left, self.groks[self.run], self.edges)
+        return timed(self.left(ends), ends.came[self.run], self.edges)
 
     def of(self, runs: Mask) -> "Examples":
         """Those of some runs, `(R,)`."""
@@ -97,7 +109,8 @@ def examples(
     random = np.random.default_rng(seed)
     features: list[Floats] = []
     place_of: list[int] = []
-    ends: list[tuple[float, bool]] = []
+    outcomes: list[Outcome] = []
+    rises: list[int | None] = []
     for place, run in enumerate(runs):
         outcome = run.row.outcome
         last = outcome.grokking_step or outcome.censored_at
@@ -105,12 +118,26 @@ def examples(
             found = list(_looks(run, last, thinning, random))
             features += found
             place_of += [place] * len(found)
-        ends.append((last / max(outcome.train_step or last, 1), outcome.grokking_step is not None))
+        outcomes.append(outcome)
+        rises.append(None if run.row.random_labels else outcome.onset_step)
     if not features:
         msg = "Expected runs that memorized and went on, got none. Try other runs."
         raise ConfigurationError(msg)
-    end, groks = zip(*ends, strict=True)
-    return Examples(np.array(features), np.array(place_of), np.array(end), np.array(groks))
+    return Examples(
+        np.array(features),
+        np.array(place_of),
+        grokked=_ends(outcomes, [outcome.grokking_step for outcome in outcomes]),
+        risen=_ends(outcomes, rises),
+    )
+
+
+def _ends(outcomes: Sequence[Outcome], steps: Sequence[int | None]) -> Ends:
+    """Steps, or where the run was last seen, in memorization steps."""
+    last = [
+        (outcome.censored_at if step is None else step) / (outcome.train_step or math.inf)
+        for outcome, step in zip(outcomes, steps, strict=True)
+    ]
+    return Ends(np.array(last), np.array([step is not None for step in steps]))
 
 
 def timed(left: Floats, groks: Mask, edges: Sequence[float] = EDGES) -> tuple[Floats, Floats]:
@@ -140,12 +167,11 @@ def _looks(
     run: StoredRun, last: int, thinning: Thinning, random: np.random.Generator
 ) -> Iterator[Floats]:
     """Features at each look before the last one."""
-    shown = {info.name for info in run.start.signals if info.access == TRAIN_SIDE}
     memorization, course = Memorization(), Course()
-    for observation in run.observations:
+    for observation in train_side(run):
         if observation.step >= last or random.random() >= thinning.looks:
             continue
-        seen = _thinned(observation, shown, thinning.values, random)
+        seen = _thinned(observation, thinning.values, random)
         memorization.update(seen)
         train_step = memorization.step
         course.read(seen, train_step)
@@ -153,14 +179,33 @@ def _looks(
             yield course.features(seen.step, train_step)
 
 
-def _thinned(
-    observation: Observation, shown: set[str], share: float, random: np.random.Generator
-) -> Observation:
-    """What is left of an observation."""
-    values = {key: x for key, x in observation.values.items() if signal_of(key) in shown}
-    if share < 1:
-        names = sorted({signal_of(key) for key in values})
-        draws = random.random(len(names))
-        kept = {name for name, draw in zip(names, draws, strict=True) if draw < share}
-        values = {key: x for key, x in values.items() if signal_of(key) in kept}
+def train_side(run: StoredRun) -> Iterator[Observation]:
+    """A run's observations, as a predictor is shown them.
+
+    Args:
+        run: any.
+    """
+    shown = {info.name for info in run.start.signals if info.access == TRAIN_SIDE}
+    return (only(observation, shown) for observation in run.observations)
+
+
+def only(observation: Observation, names: set[str]) -> Observation:
+    """An observation with the values of some signals alone.
+
+    Args:
+        observation: any.
+        names: of the signals.
+    """
+    values = {key: x for key, x in observation.values.items() if signal_of(key) in names}
     return msgspec.structs.replace(observation, values=values)
+
+
+def _thinned(observation: Observation, share: float, random: np.random.Generator) -> Observation:
+    """What is left of an observation."""
+    if share >= 1:
+        return observation
+    names = sorted({signal_of(key) for key in observation.values})
+    draws = random.random(len(names))
+    return only(
+        observation, {name for name, draw in zip(names, draws, strict=True) if draw < share}
+    )

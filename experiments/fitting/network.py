@@ -61,7 +61,8 @@ def train(inputs: Floats, data: Examples, recipe: Recipe, seed: int) -> list[Lay
         seed: of weights, batches and what is hidden.
 
     Returns:
-        Two layers, in so few digits that a file of them stays small.
+        Two layers, to logits of grokking and then of rising, in so few digits that a file of them
+        stays small.
     """
     with one_thread():
         nets = [_trained(inputs, data, recipe, seed + place) for place in range(recipe.members)]
@@ -75,11 +76,14 @@ def train(inputs: Floats, data: Examples, recipe: Recipe, seed: int) -> list[Lay
 def _trained(inputs: Floats, data: Examples, recipe: Recipe, seed: int) -> nn.Sequential:
     """Train one."""
     generator = torch.Generator().manual_seed(seed)
-    net = _network(inputs.shape[1], recipe.hidden, _rates(data), generator)
+    seen = [data.seen(ends) for ends in (data.grokked, data.risen)]
+    exposed, came = (np.concatenate(parts, axis=1) for parts in zip(*seen, strict=True))
+    rates = _rates(exposed, came, data.weights)
+    net = _network(inputs.shape[1], recipe.hidden, rates, generator)
     optimizer = torch.optim.Adam(net.parameters(), lr=recipe.lr)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, recipe.batches)
     x, exposure, event = (
-        torch.as_tensor(part, dtype=torch.float32) for part in (inputs, *data.seen)
+        torch.as_tensor(part, dtype=torch.float32) for part in (inputs, exposed, came)
     )
     weights = torch.as_tensor(data.weights)
     hide = _Hiding(recipe, generator)
@@ -139,11 +143,9 @@ def _members(names: Sequence[str]) -> Tensor:
     return torch.tensor([[float(name == group) for name in names] for group in groups])
 
 
-def _rates(data: Examples) -> Tensor:
-    """`(K,)` integrated hazard of each bin, whatever the run."""
-    exposure, event = data.seen
-    weights = data.weights[:, None]
-    rate = ((weights * event).sum(0) + 0.1) / ((weights * exposure).sum(0) + 1.0)
+def _rates(exposure: Floats, event: Floats, weights: Floats) -> Tensor:
+    """Integrated hazard of each bin, whatever the run."""
+    rate = (weights @ event + 0.1) / (weights @ exposure + 1.0)
     return torch.as_tensor(rate, dtype=torch.float32)
 
 

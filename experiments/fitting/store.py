@@ -14,7 +14,7 @@ import numpy as np
 from grokwatch.experiments.corpus import RunRow, StoredRun
 from grokwatch.experiments.fitting.calibrating import calibrated, log_loss
 from grokwatch.experiments.fitting.examples import WHOLE, Examples, examples
-from grokwatch.experiments.fitting.fitting import Held, honest
+from grokwatch.experiments.fitting.honesty import Held, honest
 from grokwatch.experiments.sweep.ends import has_diverged
 from grokwatch.experiments.validation.bootstrap import numbered
 from grokwatch.experiments.validation.fitting import parts_of
@@ -22,7 +22,8 @@ from grokwatch.experiments.validation.splits import CALIBRATION
 from grokwatch.experiments.validation.trace import Floats, Whole
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.labels import label
-from grokwatch.monitor.predictors._model import Hazard, HazardModel
+from grokwatch.monitor.predictors._model import GROKKING, Hazard, HazardModel
+from grokwatch.monitor.predictors.hazard import basis_of
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation, RunEnded, RunStarted
 
 FEWEST = 20
@@ -115,15 +116,18 @@ def refit(model: HazardModel, runs: Sequence[StoredRun]) -> Refit:
     grokked = sum(run.row.generalized for run in memorized)
     _check_enough(len(memorized), grokked)
     data = replace(examples(memorized, thinnings=(WHOLE,)), edges=tuple(model.edges))
+    bases = {basis_of(run.start) for run in memorized}
+    if len(bases) == 1:
+        model = model.over(bases.pop())
     hazard = Hazard(model)
-    known = hazard.logits(hazard.inputs(hazard.chosen(data.features)))
+    known = hazard.logits(hazard.inputs(hazard.chosen(data.features)))[:, GROKKING]
     cells, _ = numbered([run.row.cell for run in memorized])
     return Refit(
         model=honest(model, Held(memorized, data, cells), stay=_STAY / len(memorized)),
         runs=len(memorized),
         grokked=grokked,
-        before=log_loss(known, data),
-        after=log_loss(_by_others(known, data, cells), data),
+        before=log_loss(known, data, data.grokked),
+        after=log_loss(_by_others(known, data, cells), data, data.grokked),
     )
 
 
@@ -134,9 +138,8 @@ def _by_others(logits: Floats, data: Examples, cells: Whole) -> Floats:
     for part in np.unique(parts):
         own = parts == part
         mine = own[data.run]
-        slope, intercept = calibrated(
-            logits[~mine], data.of(~own), stay=_STAY / max(int((~own).sum()), 1)
-        )
+        stay = _STAY / max(int((~own).sum()), 1)
+        slope, intercept = calibrated(logits[~mine], data.of(~own), data.grokked, stay=stay)
         found[mine] = intercept + slope * logits[mine]
     return found
 

@@ -245,6 +245,7 @@ def _trace(template: Trace, name: str, said: Floats, access: str) -> Trace:
         template,
         predictor=name,
         probability=told,
+        rising=told,
         horizons=left[:, None],
         chances=told[:, None],
         eta=np.full((len(told), 2), np.nan),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from grokwatch.experiments.validation import decision
@@ -13,14 +14,17 @@ from grokwatch.experiments.validation.entries import Entry
 from grokwatch.experiments.validation.frozen import Rule
 from grokwatch.experiments.validation.problems import chosen
 from grokwatch.experiments.validation.thresholds import (
-    HEADLINE_RATE,
     RATES,
     Coverage,
+    Threshold,
     choose,
     coverage,
 )
 from grokwatch.experiments.validation.trace import Facts, Floats, Trace
 from grokwatch.monitor.vocabulary import AlertCode
+
+FEWEST_NEGATIVES = 20
+"""Of a family, partial runs apart, for thresholds of its own: 5 % of fewer is no run."""
 
 MIXED_CELLS = "mixed cells"
 ALL_CELLS = "all cells"
@@ -63,16 +67,28 @@ def settle(traces: Sequence[Trace]) -> Rule:
     Args:
         traces: of it, on runs that it was fitted on or that were set aside.
     """
-    alarms, apart = (
-        tuple(choose(traces, rate, apart=is_apart) for rate in RATES) for is_apart in (False, True)
+    by_family: dict[str, list[Trace]] = {}
+    for trace in traces:
+        by_family.setdefault(trace.facts.family, []).append(trace)
+    rule = Rule(
+        alarms=_alarms(traces),
+        families={
+            family: _alarms(own)
+            for family, own in by_family.items()
+            if sum(trace.facts.is_negative(apart=True) for trace in own) >= FEWEST_NEGATIVES
+        },
+        stop=None,
     )
-    alarm = next(each.value for each in alarms if each.rate == HEADLINE_RATE)
     runs = memorized(traces)
     place = decision.best(
-        [trace.facts for trace in runs], decision.table_of_stops(runs, decision.LEVELS, alarm)
+        [trace.facts for trace in runs],
+        decision.table_of_stops(runs, decision.LEVELS, rule.alarm_of),
     )
-    stop = None if place is None else decision.LEVELS[place]
-    return Rule(alarms=alarms, apart=apart, stop=stop)
+    return msgspec.structs.replace(rule, stop=None if place is None else decision.LEVELS[place])
+
+
+def _alarms(traces: Sequence[Trace]) -> tuple[Threshold, ...]:
+    return tuple(choose(traces, rate, apart=apart) for apart in (False, True) for rate in RATES)
 
 
 def settle_patiences(traces: Sequence[Trace]) -> dict[str, int | None]:
@@ -105,9 +121,8 @@ def alarmed(
             family=family,
             coverage=coverage(
                 entry.of_family(family).judged,
-                rules[entry.name].alarm(rate, apart=apart),
+                rules[entry.name].alarm(rate, family, apart=apart),
                 drawing,
-                apart=apart,
             ),
         )
         for entry in rows
@@ -181,7 +196,7 @@ def _best_of_hyper_parameters(
 def _stops(traces: Sequence[Trace], rule: Rule) -> Stops:
     if rule.stop is None:
         return _never(traces)
-    return decision.stops_by_level(traces, rule.stop, rule.alarm(HEADLINE_RATE).value)
+    return decision.stops_by_level(traces, rule.stop, rule.alarm_of)
 
 
 def _never(traces: Sequence[Trace]) -> Stops:

@@ -21,7 +21,7 @@ from grokwatch.experiments.validation.bootstrap import (
     ratio_statistic,
 )
 from grokwatch.experiments.validation.outlook import outlook
-from grokwatch.experiments.validation.thresholds import alarm_step, held
+from grokwatch.experiments.validation.thresholds import Threshold, alarm_step, held
 from grokwatch.experiments.validation.trace import Facts, Floats, Trace
 from grokwatch.monitor.vocabulary import AlertCode
 
@@ -29,6 +29,9 @@ MOST_LOST = 0.02
 PATIENCES = (3, 5, 10, 20, 30, 50, 75, 100)
 USUAL_PATIENCE = 10
 LEVELS = tuple(float(level) for level in np.geomspace(1e-4, 0.9, 60))
+
+Alarm: TypeAlias = Callable[[str], Threshold]
+"""Family -> threshold of its alarms."""
 
 Stops: TypeAlias = Floats
 """`(runs,)` step at which each run is stopped, infinite where it is not."""
@@ -69,7 +72,7 @@ class Sums:
     lost: Floats
 
 
-def stops_by_level(traces: Sequence[Trace], level: float, alarm: float) -> Stops:
+def stops_by_level(traces: Sequence[Trace], level: float, alarm: Alarm) -> Stops:
     """Stop where the chance of generalizing by T_max was at most `level` for three looks.
 
     A run that was alarmed before (GRK001) is trained on.
@@ -77,19 +80,19 @@ def stops_by_level(traces: Sequence[Trace], level: float, alarm: float) -> Stops
     Args:
         traces: of one predictor.
         level: a probability.
-        alarm: its threshold of alarms.
+        alarm: family -> threshold of its alarms.
     """
     return table_of_stops(traces, (level,), alarm)[:, 0]
 
 
-def table_of_stops(traces: Sequence[Trace], levels: Sequence[float], alarm: float) -> Floats:
+def table_of_stops(traces: Sequence[Trace], levels: Sequence[float], alarm: Alarm) -> Floats:
     """`(runs, levels)` stops at each of several levels; see `stops_by_level`."""
     rows = []
     for trace in traces:
         worst = np.maximum.accumulate(held(1 - outlook(trace)))
         looks = np.searchsorted(worst, 1 - np.array(levels), side="left")
         steps = np.append(trace.step.astype(np.float64), math.inf)[looks]
-        alarmed = alarm_step(trace, alarm)
+        alarmed = alarm_step(trace, alarm(trace.facts.family))
         rows.append(np.where(steps > (math.inf if alarmed is None else alarmed), math.inf, steps))
     return np.array(rows).reshape(len(traces), len(levels))
 

@@ -1,6 +1,6 @@
 """What went wrong at the headline rate, run by run, by name."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -29,19 +29,19 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     what: str
 
 
-def failures(traces: Iterable[Trace], threshold: Threshold) -> list[Failure]:
+def failures(traces: Iterable[Trace], alarm: Callable[[str], Threshold]) -> list[Failure]:
     """Misses and false alarms.
 
     Args:
         traces: of one predictor, on judged runs.
-        threshold: of its alarms.
+        alarm: family -> threshold of its alarms.
 
     Returns:
         In the order of the runs.
     """
     found = []
     for trace in traces:
-        what = _what(trace, alarm_step(trace, threshold.value))
+        what = _what(trace, alarm(trace.facts.family))
         if what is not None:
             facts = trace.facts
             found.append(
@@ -56,16 +56,16 @@ def failures(traces: Iterable[Trace], threshold: Threshold) -> list[Failure]:
     return found
 
 
-def _what(trace: Trace, step: int | None) -> str | None:
+def _what(trace: Trace, threshold: Threshold) -> str | None:
     """What went wrong, None where nothing did."""
-    facts = trace.facts
+    facts, step = trace.facts, alarm_step(trace, threshold)
     if facts.is_grokking and facts.risk_end <= facts.train_step:
         return _NO_WAY
     if facts.is_grokking and (step is None or step >= facts.risk_end):
         end, onset = facts.outcome.grokking_step, int(facts.risk_end)
         late = "never alarmed" if step is None else f"alarmed at {step:,}"
         return f"{_MISSED}: {late}, onset at {onset:,}, passed .95 at {end:,}"
-    if step is not None and not facts.generalized:
+    if step is not None and facts.is_negative(apart=threshold.apart):
         kind = "random labels" if facts.random_labels else facts.outcome.phase.value
         return f"false alarm at {step:,} in a run of {kind}, trained to {facts.steps:,}"
     return None

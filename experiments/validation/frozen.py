@@ -12,7 +12,7 @@ import msgspec
 from grokwatch.experiments.corpus.writing import replace_text
 from grokwatch.experiments.validation.keeping import signature
 from grokwatch.experiments.validation.splits import TEST, Contestant
-from grokwatch.experiments.validation.thresholds import Threshold
+from grokwatch.experiments.validation.thresholds import HEADLINE_RATE, Threshold
 from grokwatch.monitor.errors import ConfigurationError, WireError
 
 
@@ -20,18 +20,24 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """How one entry of a scheme decides.
 
     Attributes:
-        alarms: thresholds of alarms, one for each rate.
-        apart: the same, chosen with partial runs set apart.
+        alarms: thresholds of alarms, for each rate with partial runs among the negatives and with
+            them set apart, chosen on runs of all families.
+        families: the same, chosen on runs of one family that has enough of them.
         stop: runs are stopped at this chance of grokking, None where no level was allowed.
     """
 
     alarms: tuple[Threshold, ...]
-    apart: tuple[Threshold, ...]
+    families: dict[str, tuple[Threshold, ...]]
     stop: float | None
 
-    def alarm(self, rate: float, *, apart: bool = False) -> Threshold:
-        """The threshold for a rate."""
-        return next(each for each in (self.apart if apart else self.alarms) if each.rate == rate)
+    def alarm_of(self, family: str) -> Threshold:
+        """The alarm as it is raised live: of rising, at the headline rate."""
+        return self.alarm(HEADLINE_RATE, family, apart=True)
+
+    def alarm(self, rate: float, family: str = "", *, apart: bool = False) -> Threshold:
+        """The threshold for a rate, chosen on the family where that could be done."""
+        alarms = self.families.get(family, self.alarms)
+        return next(each for each in alarms if (each.rate, each.apart) == (rate, apart))
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from grokwatch.experiments.corpus import known_manifest
-from grokwatch.experiments.counting import Counting
+from grokwatch.experiments.counting import Counting, Done
 from grokwatch.experiments.validation import splits
 from grokwatch.experiments.validation.bootstrap import DRAWING, Drawing
 from grokwatch.experiments.validation.deciding import (
@@ -44,6 +44,9 @@ from grokwatch.experiments.validation.trace import Trace
 from grokwatch.monitor.errors import ConfigurationError
 
 Row = TypeVar("Row")
+
+_TABLES = 10
+"""That take a while."""
 
 DUMMIES = ("baseline:never", "baseline:always", "baseline:after_memorization")
 SPLITS = (splits.TRAIN, splits.CALIBRATION, splits.TEST)
@@ -107,7 +110,9 @@ def validate(
         runs=sum(t.facts.split == judged for t in traces[every_target[0]]),
         drawing=drawing,
     )
-    result = _judged(asked, traces, settled, manifest.splits_sha256)
+    schemes = splits.schemes(judged, [trace.facts for trace in traces[every_target[0]]])
+    with count("judging", len(schemes) + _TABLES) as done:
+        result = _judged(asked, traces, schemes, settled, manifest.splits_sha256, done)
     if freeze_to is not None:
         write_frozen(freeze_to, result.frozen)
     return result
@@ -116,43 +121,52 @@ def validate(
 def _judged(
     asked: Asked,
     traces: Mapping[str, Sequence[Trace]],
+    schemes: Sequence[Scheme],
     settled: Frozen | None,
     splits_sha256: str,
+    done: Done,
 ) -> Validation:
     """Everything that is pure."""
     facts = [trace.facts for trace in next(iter(traces.values()))]
-    main, *others = splits.schemes(asked.judged, facts)
+    main, *others = schemes
     rows, drawing = entries(main, asked.contestants, traces), asked.drawing
     rules = {main.name: rules_for(main, rows, asked, traces, settled)}
     own, headline = rules[main.name], rows[0]
-    results = _others(others, rules, asked, traces, settled)
+    done(main.name)
+    results = _others(others, rules, asked, traces, settled, done)
     labels = permuted(facts, seed=drawing.seed)
     dealt = entries(main, asked.contestants, traces, labels=labels)
     named = families(headline.judged)
+    each = partial(_each, done, named)
     frozen = settled or settled_now(asked, rules, rows, splits_sha256)
     return Validation(
         asked=asked,
-        rankings=_each(named, lambda f: at_landmarks(rows, f, drawing)),
-        real=_each(named, lambda f: at_landmarks(rows, f, drawing, pool=REAL)),
-        windows=_each(named, lambda f: in_windows(rows, f, drawing)),
-        budgets=_each(named, lambda f: by_budgets(rows, f, drawing)),
-        calibration=_each([*named, EVERY_FAMILY], lambda f: calibrated(rows, f, drawing)),
-        alarms=_each(named, lambda f: alarmed(rows, own, f, drawing)),
-        apart=_each(
-            named, lambda f: alarmed(rows, own, f, drawing, rates=(HEADLINE_RATE,), apart=True)
-        ),
-        timing=_each(named, lambda f: timed(rows, own, f, drawing)),
-        collapses=_each(named, lambda f: collapsed(rows, f)),
+        rankings=each(lambda f: at_landmarks(rows, f, drawing)),
+        real=each(lambda f: at_landmarks(rows, f, drawing, pool=REAL)),
+        windows=each(lambda f: in_windows(rows, f, drawing)),
+        budgets=each(lambda f: by_budgets(rows, f, drawing)),
+        calibration=_each(done, [*named, EVERY_FAMILY], lambda f: calibrated(rows, f, drawing)),
+        alarms=each(lambda f: alarmed(rows, own, f, drawing)),
+        apart=each(lambda f: alarmed(rows, own, f, drawing, rates=(HEADLINE_RATE,), apart=True)),
+        timing=each(lambda f: timed(rows, own, f, drawing)),
+        collapses=each(lambda f: collapsed(rows, f)),
         decisions=decided(rows, own, frozen.patiences, drawing),
         others=results,
-        null=_each(named, lambda f: at_landmarks(dealt, f, drawing, labels=labels)),
-        failures=failures(headline.judged, own[headline.name].alarm(HEADLINE_RATE)),
+        null=each(lambda f: at_landmarks(dealt, f, drawing, labels=labels)),
+        failures=failures(headline.judged, own[headline.name].alarm_of),
         leads=leads(rows, own),
         frozen=frozen,
     )
 
 
-def _each(names: Sequence[str], rows: Callable[[str], list[Row]]) -> list[Row]:
+def _each(done: Done, names: Sequence[str], rows: Callable[[str], list[Row]]) -> list[Row]:
+    """One table, counted."""
+    found = _rows(names, rows)
+    done("tables")
+    return found
+
+
+def _rows(names: Sequence[str], rows: Callable[[str], list[Row]]) -> list[Row]:
     """Rows of one family after another."""
     return [row for name in names for row in rows(name)]
 
@@ -163,10 +177,12 @@ def _others(
     asked: Asked,
     traces: Mapping[str, Sequence[Trace]],
     settled: Frozen | None,
+    done: Done,
 ) -> list[SchemeResult]:
     """What the other ways to split give; `rules` gathers what was settled for them."""
     found = []
     for scheme in schemes:
+        done(scheme.name)
         rows = entries(scheme, asked.contestants, traces)
         if rows[0].judged and rows[0].fitted:
             own = rules_for(scheme, rows, asked, traces, settled)
@@ -175,8 +191,8 @@ def _others(
             found.append(
                 SchemeResult(
                     name=scheme.name,
-                    rankings=_each(named, partial(at_landmarks, rows, drawing=drawing)),
-                    alarms=_each(
+                    rankings=_rows(named, partial(at_landmarks, rows, drawing=drawing)),
+                    alarms=_rows(
                         named,
                         partial(alarmed, rows, own, drawing=drawing, rates=(HEADLINE_RATE,)),
                     ),

@@ -26,8 +26,8 @@ _JUDGING = (
     "vocabulary.py",
     "watcher.py",
 )
-_LAYOUT = b"1"
-_COLUMNS = ("step", "probability", "horizons", "chances", "eta", "stage")
+_LAYOUT = b"2"
+_COLUMNS = ("step", "probability", "rising", "horizons", "chances", "eta", "stage")
 _CURVES = ("train_loss", "test_loss", "test_accuracy")
 _DIGITS = 16
 

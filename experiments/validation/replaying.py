@@ -182,6 +182,7 @@ def _trace(
         step=np.array([each.step for each in assessments], dtype=np.int64),
         curve=_curve(run),
         probability=_floats([each.probability for each in assessments]),
+        rising=_floats([each.rise_probability for each in assessments]),
         horizons=horizons,
         chances=chances,
         eta=eta,

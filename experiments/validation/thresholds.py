@@ -35,12 +35,14 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rate: of false alarms that was asked for.
         value: a probability at or above it, held for three looks, is an alarm.
+        apart: whether partial runs are no false alarms, and it is the chance of rising that counts.
         alarmed: negatives that it alarms among those it was chosen on.
         negatives: how many those are.
     """
 
     rate: float
     value: float
+    apart: bool = False
     alarmed: int
     negatives: int
 
@@ -112,23 +114,23 @@ def held(scores: Floats) -> Floats:
     return found
 
 
-def alarm_look(trace: Trace, value: float) -> int | None:
+def alarm_look(trace: Trace, threshold: Threshold) -> int | None:
     """The look at which the first crossing had been held for three looks.
 
     Args:
         trace: of one run.
-        value: of the threshold.
+        threshold: of the alarm.
 
     Returns:
         None where there is no alarm.
     """
-    above = held(trace.probability) >= value
+    above = held(trace.alarming(apart=threshold.apart)) >= threshold.value
     return int(above.argmax()) if above.any() else None
 
 
-def alarm_step(trace: Trace, value: float) -> int | None:
+def alarm_step(trace: Trace, threshold: Threshold) -> int | None:
     """The step of `alarm_look`."""
-    look = alarm_look(trace, value)
+    look = alarm_look(trace, threshold)
     return None if look is None else int(trace.step[look])
 
 
@@ -138,14 +140,14 @@ def choose(traces: Iterable[Trace], rate: float, *, apart: bool = False) -> Thre
     Args:
         traces: of one predictor on runs that are not judged; those that generalized are not read.
         rate: of runs that did not generalize and may be alarmed.
-        apart: whether partial runs are no negatives.
+        apart: whether partial runs are no negatives, and alarms are raised on the chance of rising.
 
     Returns:
         Just above what the first run too many reaches; just above the highest where no run may be
         alarmed, and above 1 where that is a certainty: then it never alarms.
     """
     negatives = [t for t in traces if t.facts.is_negative(apart=apart)]
-    peaks = np.array([held(t.probability).max(initial=-np.inf) for t in negatives])
+    peaks = np.array([held(t.alarming(apart=apart)).max(initial=-np.inf) for t in negatives])
     allowed = math.floor(rate * len(peaks) + 1e-9)
     ordered = np.sort(peaks)[::-1]
     value = 0.0 if allowed >= len(peaks) else float(np.nextafter(ordered[allowed], np.inf))
@@ -154,6 +156,7 @@ def choose(traces: Iterable[Trace], rate: float, *, apart: bool = False) -> Thre
     return Threshold(
         rate=rate,
         value=max(value, 0.0),
+        apart=apart,
         alarmed=int((peaks >= value).sum()),
         negatives=len(peaks),
     )
@@ -163,8 +166,6 @@ def coverage(
     traces: Sequence[Trace],
     threshold: Threshold,
     drawing: Drawing = DRAWING,
-    *,
-    apart: bool = False,
 ) -> Coverage:
     """Judge alarms; meant for one family at a time.
 
@@ -172,10 +173,9 @@ def coverage(
         traces: of one predictor, on judged runs.
         threshold: as it was chosen elsewhere.
         drawing: how groups are drawn for intervals.
-        apart: whether partial runs are no negatives; they are counted all the same.
     """
-    alarms = [(trace.facts, alarm_step(trace, threshold.value)) for trace in traces]
-    negatives = [(facts, step) for facts, step in alarms if facts.is_negative(apart=apart)]
+    alarms = [(trace.facts, alarm_step(trace, threshold)) for trace in traces]
+    negatives = [(f, step) for f, step in alarms if f.is_negative(apart=threshold.apart)]
     random = [step for facts, step in negatives if facts.random_labels]
     grokking = [(facts, step) for facts, step in alarms if facts.is_grokking]
     together = [s for facts, s in alarms if facts.outcome.phase is Phase.COMPREHENSION]

@@ -11,6 +11,7 @@ from grokwatch.experiments.validation.problems import LANDMARKS
 from grokwatch.experiments.validation.results import Collapsed, Leads, Timed
 from grokwatch.experiments.validation.thresholds import (
     HEADLINE_RATE,
+    Threshold,
     alarm_step,
     lead_share,
 )
@@ -39,7 +40,7 @@ def timed(
             continue
         judged = entry.of_family(family).judged
         places = {
-            AT_ALARM: first_alarms(judged, rules[entry.name].alarm(HEADLINE_RATE).value),
+            AT_ALARM: first_alarms(judged, rules[entry.name].alarm_of(family)),
             AT_LANDMARKS: [look for at in LANDMARKS for look in at_landmark(judged, at)],
         }
         for where, looks in places.items():
@@ -69,20 +70,20 @@ def leads(rows: Sequence[Entry], rules: Mapping[str, Rule]) -> dict[str, dict[st
     """Entry -> family -> leads, for the picture."""
     return {
         entry.name: {
-            family: _leads(entry.of_family(family), rules[entry.name])
+            family: _leads(entry.of_family(family), rules[entry.name], family)
             for family in families(entry.judged)
         }
         for entry in rows
     }
 
 
-def _leads(entry: Entry, rule: Rule) -> Leads:
+def _leads(entry: Entry, rule: Rule, family: str) -> Leads:
     """Leads of an entry in one family."""
-    alarm, apart = (rule.alarm(HEADLINE_RATE, apart=each).value for each in (False, True))
+    alarm, apart = (rule.alarm(HEADLINE_RATE, family, apart=each) for each in (False, True))
     grokking = [trace for trace in entry.judged if trace.facts.is_grokking]
 
-    def shares(value: float, event: Callable[[Facts], float]) -> list[float]:
-        return [lead_share(t.facts, alarm_step(t, value), event(t.facts)) for t in grokking]
+    def shares(threshold: Threshold, event: Callable[[Facts], float]) -> list[float]:
+        return [lead_share(t.facts, alarm_step(t, threshold), event(t.facts)) for t in grokking]
 
     return Leads(
         onset=shares(alarm, lambda facts: facts.risk_end),

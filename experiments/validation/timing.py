@@ -21,7 +21,7 @@ from grokwatch.experiments.validation.bootstrap import (
 from grokwatch.experiments.validation.metrics import censored_median
 from grokwatch.experiments.validation.outlook import within
 from grokwatch.experiments.validation.problems import landmark_look
-from grokwatch.experiments.validation.thresholds import alarm_look
+from grokwatch.experiments.validation.thresholds import Threshold, alarm_look
 from grokwatch.experiments.validation.trace import Trace
 
 Remaining = Callable[[Trace, int], float]
@@ -65,14 +65,14 @@ def remaining(trace: Trace, look: int) -> float:
     return _halfway(trace, look)
 
 
-def first_alarms(traces: Sequence[Trace], value: float) -> Looks:
+def first_alarms(traces: Sequence[Trace], threshold: Threshold) -> Looks:
     """First alarms that came before T_grok, false ones among them.
 
     Args:
         traces: of one predictor.
-        value: of its threshold.
+        threshold: of its alarms.
     """
-    found = ((trace, alarm_look(trace, value)) for trace in traces)
+    found = ((trace, alarm_look(trace, threshold)) for trace in traces)
     return [(trace, look) for trace, look in found if look is not None and _left(trace, look) > 0]
 
 

@@ -119,8 +119,9 @@ class Trace:
         predictor: its target, or the name of a baseline.
         step: `(T,)` of each look.
         curve: for held-out baselines and labels only.
-        probability: `(T,)` that alarms are raised on: within the standard horizon; NaN where it
-            cannot tell.
+        probability: `(T,)` of grokking within the standard horizon; NaN where it cannot tell.
+        rising: `(T,)` that test accuracy leaves its plateau within it, where the predictor tells
+            that apart, else the same.
         horizons: `(T, H)` in steps from each look, ascending; 0 where it cannot tell.
         chances: `(T, H)` of grokking within them, NaN where it cannot tell.
         eta: `(T, 2)` ends of the interval of remaining steps; NaN where there is none, infinite
@@ -136,6 +137,7 @@ class Trace:
     step: Whole
     curve: Curve
     probability: Floats
+    rising: Floats
     horizons: Whole
     chances: Floats
     eta: Floats
@@ -149,6 +151,14 @@ class Trace:
         """`(T,)` steps since memorization, by the label; NaN in a run that never memorized."""
         found: Floats = self.step - np.float64(self.facts.train_step)
         return found
+
+    def alarming(self, *, apart: bool) -> Floats:
+        """`(T,)` what alarms are raised on.
+
+        Args:
+            apart: whether a run that rises and does not reach .95 is no false alarm.
+        """
+        return self.rising if apart else self.probability
 
     def look_at(self, step: float) -> int | None:
         """The last look at or before a step, None where there is none."""

@@ -1,4 +1,4 @@
-"""GRK001: the probability of grokking has crossed its threshold."""
+"""GRK001: the probability that test accuracy rises, or that it groks, crossed its threshold."""
 
 from dataclasses import dataclass, field
 
@@ -32,7 +32,7 @@ class LikelyGrokking:
 
     def step(self, memory: PolicyMemory, assessment: Assessment) -> Change | None:
         """Take the next assessment."""
-        episodes, chance, step = memory.codes[_CODE], assessment.standard, assessment.step
+        episodes, chance, step = memory.codes[_CODE], assessment.rise, assessment.step
         firing = episodes.firing
         if firing is not None and step > firing.expires_step:
             return _expire(episodes, firing, step)
@@ -45,7 +45,9 @@ class LikelyGrokking:
         is_called_for = is_low if firing else is_high and self._may_fire(memory, step)
         if not episodes.count(is_called_for=is_called_for, hold=self.hold):
             return None
-        return _clear(episodes, firing, step) if firing else _fire(episodes, chance, step)
+        if firing:
+            return _clear(episodes, firing, step)
+        return _fire(episodes, chance, assessment)
 
     def confirm(
         self, memory: PolicyMemory, evaluation: Evaluation, verdict: Verdict
@@ -73,10 +75,12 @@ class LikelyGrokking:
         return step >= end + self.cool_down * abs(end)
 
 
-def _fire(episodes: Episodes, chance: Chance, step: int) -> Change:
+def _fire(episodes: Episodes, chance: Chance, assessment: Assessment) -> Change:
+    step = assessment.step
     episode = episodes.open(step, min(step + chance.horizon_steps, LAST_STEP))
+    event = " that test accuracy rises" if assessment.rising else ""
     message = (
-        f"{_CODE.sentence}: probability {chance.probability:.2f} within "
+        f"{_CODE.sentence}: probability {chance.probability:.2f}{event} within "
         f"{chance.horizon_steps:,} more steps, seen at step {step:,}"
     )
     return Change(episode, message)

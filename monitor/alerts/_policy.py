@@ -23,11 +23,11 @@ from grokwatch.monitor.vocabulary import AlertCode
 class AlertPolicy:
     """Raises alerts of four codes, and follows each to its end.
 
-    * GRK001, likely to grok. FIRING: the probability was at least `raise_at` for `hold`
-      observations in a row, after memorization. CLEARED: it was below `clear_at` for as many; then
-      it cools down. CONFIRMED: test accuracy passed .95, held, within the horizon; it is not raised
-      again. EXPIRED: the horizon is over; before the next firing the probability must have been
-      below `clear_at` once.
+    * GRK001, likely to grok. FIRING: the probability, of test accuracy rising where the predictor
+      tells that apart, was at least `raise_at` for `hold` observations in a row, after
+      memorization. CLEARED: it was below `clear_at` for as many; then it cools down. CONFIRMED:
+      test accuracy passed .95, held, within the horizon; it is not raised again. EXPIRED: the
+      horizon is over; before the next firing the probability must have been below `clear_at` once.
     * GRK002, will not grok within the budget that the run's start named. It is never raised without
       a budget, nor on the word of a predictor that knows one horizon alone. FIRING: after
       memorization the probability within the steps left was at most `give_up_at` for `lasting`

@@ -55,6 +55,6 @@ def _summary(run_id: str, predictor: str, story: Story) -> Replayed:
         predictor=predictor,
         num_observations=len(story.observations),
         warned_step=warning.step if warning else None,
-        probability=judged.probability if judged else None,
+        probability=judged.rise_probability if judged else None,
         outcome=story.outcome,
     )

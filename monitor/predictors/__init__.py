@@ -24,6 +24,9 @@ from grokwatch.monitor.records import (
 )
 from grokwatch.monitor.vocabulary import Stage
 
+DEFAULT_PREDICTOR = "hazard:"
+"""Who judges where nobody else is named."""
+
 FOREVER = 2**63 - 1
 """Largest number of steps a record can carry."""
 
@@ -101,6 +104,7 @@ def signed(
     stage: Stage,
     *,
     chances: tuple[Chance, ...] = (),
+    rising: tuple[Chance, ...] = (),
     reason: str | None = None,
     eta: Interval | None = None,
     evidence: tuple[Evidence, ...] = (),
@@ -113,6 +117,7 @@ def signed(
         predictor: `name@version`.
         stage: where the run stands.
         chances: by horizon; none where it cannot tell.
+        rising: by the same horizons, that test accuracy leaves its plateau.
         reason: why it cannot tell.
         eta: steps from now within which it may grok.
         evidence: what spoke for and against.
@@ -126,6 +131,7 @@ def signed(
         predictor=predictor,
         stage=stage,
         chances=chances,
+        rising=rising,
         reason=reason,
         eta_steps=eta,
         evidence=evidence,

@@ -15,7 +15,10 @@ from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors._features import Floats
 from grokwatch.monitor.predictors._readings import NAMES
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+GROKKING, RISING = 0, 1
+"""Heads of the network; a model of format 1 has the first one alone."""
+
 _MOST_SPREADS = 4.0
 _LEAST_SPREAD = 1e-9
 
@@ -32,8 +35,30 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     biases: list[float]
 
 
-class HazardModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that a fit found.
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was chosen on runs that the network was not trained on.
+
+    Attributes:
+        slope: on the logits of grokking.
+        intercept: added to these.
+        rise_slope: on the logits of rising.
+        rise_intercept: added to these.
+        raise_at: chance of rising, at the standard horizon, from which a run is warned of.
+        give_up_at: chance of grokking by the budget, up to which it is given up.
+        arrival: shares of the chance that have come by the ends of the interval of arrival.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    rise_slope: float = 1.0
+    rise_intercept: float = 0.0
+    raise_at: float = 0.9
+    give_up_at: float = 0.05
+    arrival: tuple[float, float] = (0.1, 0.9)
+
+
+class HazardModel(Calibration, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that a fit found; it is itself the calibration for runs of any basis.
 
     Attributes:
         format: of the file.
@@ -44,13 +69,10 @@ class HazardModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         low: `(F,)` below which hardly a value was seen in training.
         high: `(F,)` above which hardly one was.
         most_unlike: share of the features that may lie beyond these.
-        layers: from 2 F inputs, spreads from the center and whether it is missing, to K logits.
+        layers: from 2 F inputs, spreads from the center and whether it is missing, to K logits of
+            grokking, and K of rising.
         edges: `(K + 1,)` of the bins of time from now, in steps since memorization, from 0.
-        slope: of the calibration on the logits.
-        intercept: of the calibration.
-        raise_at: probability, at the standard horizon, from which a run is warned of.
-        give_up_at: probability by the budget, up to which it is given up.
-        arrival: shares of the chance that have come by the ends of the interval of arrival.
+        by_basis: kind of group -> calibration for runs over such a one.
         coverage: of that interval, among runs that grok.
         corpus_sha256: of the corpus it was fitted on.
         splits_sha256: of the splits.
@@ -67,15 +89,17 @@ class HazardModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     most_unlike: float
     layers: list[Layer]
     edges: list[float]
-    slope: float = 1.0
-    intercept: float = 0.0
-    raise_at: float = 0.9
-    give_up_at: float = 0.05
-    arrival: tuple[float, float] = (0.1, 0.9)
+    by_basis: dict[str, Calibration] = {}
     coverage: float = 0.8
     corpus_sha256: str = ""
     splits_sha256: str = ""
     summary: dict[str, float] = {}
+
+    def over(self, basis: str) -> "HazardModel":
+        """The model as it speaks of runs over one kind of group, by its name."""
+        own = self.by_basis.get(basis, self)
+        fields = {name: getattr(own, name) for name in Calibration.__struct_fields__}
+        return msgspec.structs.replace(self, by_basis={}, **fields)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,6 +117,7 @@ class Hazard:
 
     Attributes:
         model: as read.
+        heads: 2 where it tells rising from grokking, else 1.
         readings: names of what its features are of.
     """
 
@@ -104,6 +129,12 @@ class Hazard:
         self._low, self._high = np.array(model.low), np.array(model.high)
         self._layers = [(np.array(each.weights), np.array(each.biases)) for each in model.layers]
         self._edges = np.array(model.edges)
+        bins = len(model.edges) - 1
+        self.heads = len(self._layers[-1][1]) // bins
+        self._slope = np.array([model.slope, model.rise_slope])[: self.heads, None]
+        self._intercept = np.array([model.intercept, model.rise_intercept])[: self.heads, None]
+        weights = self._layers[-1][0].reshape(-1, self.heads, bins)
+        self._mean = (weights * self._slope).mean((1, 2))
         names = [name.partition(".")[0] for name in model.features]
         self.readings = tuple(dict.fromkeys(names))
         self._reading_of = np.array([self.readings.index(name) for name in names])
@@ -124,14 +155,15 @@ class Hazard:
         return inputs_of(chosen, self._centers, self._spreads)
 
     def logits(self, inputs: Floats) -> Floats:
-        """`(..., K)` calibrated; the integrated hazard of a bin is softplus of its logit."""
+        """`(..., heads, K)` calibrated; the integrated hazard of a bin is softplus of its logit."""
         x = inputs
         for place, (weights, biases) in enumerate(self._layers):
             x = (np.tanh(x) if place else x) @ weights + biases
-        return self.model.intercept + self.model.slope * x
+        found = x.reshape(*x.shape[:-1], self.heads, -1)
+        return self._intercept + self._slope * found
 
     def chances(self, logits: Floats, horizons: Floats) -> Floats:
-        """`(..., H)` probability of grokking within horizons `(H,)`, in steps since memorization.
+        """`(..., H)` probability within horizons `(H,)`, in steps since memorization.
 
         Within a bin the hazard is the same all along; beyond the last one nothing is added.
         """
@@ -144,7 +176,7 @@ class Hazard:
         """When it groks if it does by the last edge: early and late end, in the unit of edges.
 
         Args:
-            logits: `(K,)`.
+            logits: `(K,)` of grokking.
         """
         chances = self.chances(logits, self._edges)
         low, high = np.interp(np.array(self.model.arrival) * chances[-1], chances, self._edges)
@@ -156,7 +188,7 @@ class Hazard:
         for weights, biases in self._layers[:-1]:
             x = np.tanh(x @ weights + biases)
             hidden.append(x)
-        gradient = self.model.slope * self._layers[-1][0].mean(1)
+        gradient = self._mean
         for (weights, _), there in zip(self._layers[-2::-1], reversed(hidden), strict=True):
             gradient = weights @ (gradient * (1 - there**2))
         found: Floats = gradient

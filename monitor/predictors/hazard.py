@@ -1,14 +1,16 @@
 """The fitted predictor: a streaming discrete-time hazard of grokking.
 
 At each look after memorization it gives the chance of grokking within any number of steps from
-now, from scale-free features of what training did since (`_features`). What it knows was fitted by
-`grokwatch fit` on the runs of the corpus and comes as data (`_model`). It says that it cannot tell
-before memorization, too soon after it, while the loss is not finite, where no structure is
-measured, and where a run is unlike all that it was fitted on.
+now, and that of test accuracy leaving its plateau at all, from scale-free features of what training
+did since (`_features`). What it knows was fitted by `grokwatch fit` on the runs of the corpus and
+comes as data (`_model`). It says that it cannot tell before memorization, too soon after it, while
+the loss is not finite, where no structure is measured, and where a run is unlike all that it was
+fitted on.
 """
 
 import functools
 import math
+from itertools import chain, repeat
 from pathlib import Path
 
 import msgspec
@@ -18,7 +20,7 @@ from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors import FOREVER, HORIZONS, Memorization, signed
 from grokwatch.monitor.predictors._concerns import Concerns
 from grokwatch.monitor.predictors._features import Course, Floats, followed
-from grokwatch.monitor.predictors._model import Hazard, read_model
+from grokwatch.monitor.predictors._model import GROKKING, RISING, Hazard, read_model
 from grokwatch.monitor.predictors._readings import FAMILIES, NAMES
 from grokwatch.monitor.protocols import Levels
 from grokwatch.monitor.records import (
@@ -75,8 +77,8 @@ class HazardPredictor:
     """Judges by a fitted hazard.
 
     The stage is FITTING until the run has memorized; then PLATEAU, CIRCUIT_FORMATION while the
-    chance is high, and CLEANUP where weights are sparse and their norm has fallen too. Each look
-    decides anew; one that it cannot tell leaves the stage as it was.
+    chance of rising is high, and CLEANUP where weights are sparse and their norm has fallen too.
+    Each look decides anew; one that it cannot tell leaves the stage as it was.
 
     An observation at or before the last step is a rewind: the readings are forgotten, memorization
     too where it came later, and it waits until they are there again. A train loss that is not
@@ -165,17 +167,15 @@ class HazardPredictor:
         inputs = hazard.inputs(chosen)
         logits = hazard.logits(inputs)
         unit = observation.step - train_step
-        chances = tuple(
-            Chance(horizon_steps=min(max(horizon * unit, 1), FOREVER), probability=probability)
-            for horizon, probability in zip(
-                HORIZONS, hazard.chances(logits, _HORIZONS).tolist(), strict=True
-            )
-        )
-        self._memory.stage = self._stage(features, chances[len(chances) // 2].probability)
-        low, high = hazard.arrival(logits)
+        found = hazard.chances(logits, _HORIZONS)
+        found[RISING:] = np.maximum(found[RISING:], found[GROKKING])  # who groks has risen
+        chances, *rising = ([*map(_chance, HORIZONS, row, repeat(unit))] for row in found.tolist())
+        self._memory.stage = self._stage(features, found[-1, len(HORIZONS) // 2])
+        low, high = hazard.arrival(logits[GROKKING])
         eta = Interval(low=math.floor(low * unit), high=min(math.ceil(high * unit), FOREVER))
         return self._sign(observation)(
-            chances=chances,
+            chances=tuple(chances),
+            rising=tuple(chain(*rising)),
             eta=eta,
             evidence=self._evidence(observation, inputs),
         )
@@ -210,6 +210,20 @@ class HazardPredictor:
         )
 
 
+def _chance(horizon: int, probability: float, unit: int) -> Chance:
+    return Chance(horizon_steps=min(max(horizon * unit, 1), FOREVER), probability=probability)
+
+
+def basis_of(run: RunStarted) -> str:
+    """Kind of group that a run's inputs run over, empty where none was named.
+
+    Example:
+        >>> basis_of(RunStarted(run_id="a", time=0.0, group="cyclic:67"))
+        'cyclic'
+    """
+    return (run.group or "").partition(":")[0]
+
+
 def make(
     run: RunStarted, *, model: str = _SHIPPED, only: str = "", **others: str
 ) -> HazardPredictor:
@@ -237,12 +251,11 @@ def make(
         )
         raise ConfigurationError(msg)
     is_name = Path(model).name == model and not Path(model).suffix
-    return HazardPredictor(
-        run, _loaded(MODELS / f"{model}.json" if is_name else Path(model)), families
-    )
+    path = MODELS / f"{model}.json" if is_name else Path(model)
+    return HazardPredictor(run, _loaded(path, basis_of(run)), families)
 
 
 @functools.cache
-def _loaded(path: Path) -> Hazard:
+def _loaded(path: Path, basis: str) -> Hazard:
     """Read once in a process: thousands of runs may be judged by one model."""
-    return Hazard(read_model(path))
+    return Hazard(read_model(path).over(basis))

@@ -71,6 +71,13 @@ METRICS: tuple[Metric, ...] = (
         "absent where the predictor cannot tell.",
     ),
     Metric(
+        prometheus="grokwatch_rise_probability",
+        mlflow="grokwatch/rise_probability",
+        summary="Probability that test accuracy leaves its plateau within ten times the steps "
+        "since memorization, 0 to 1, which GRK001 is raised on; absent where the predictor cannot "
+        "tell.",
+    ),
+    Metric(
         prometheus="grokwatch_eta_low_steps",
         mlflow="grokwatch/eta_low_steps",
         summary="Steps to grokking, lower end of the predicted interval.",

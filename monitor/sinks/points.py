@@ -163,6 +163,8 @@ def _assessed(record: Assessment) -> Iterator[tuple[str, float]]:
     yield "grokwatch/stage", float(stage_number(record.stage))
     if record.probability is not None:
         yield "grokwatch/probability", record.probability
+    if record.rise_probability is not None:
+        yield "grokwatch/rise_probability", record.rise_probability
     if record.eta_steps is not None:
         yield "grokwatch/eta_low_steps", float(record.eta_steps.low)
         if record.eta_steps.high is not None:

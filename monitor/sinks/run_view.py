@@ -183,6 +183,7 @@ class RunView:
         return {
             "grokwatch_stage": float(stage_number(judged.stage)) if judged else None,
             "grokwatch_probability": judged.probability if judged else None,
+            "grokwatch_rise_probability": judged.rise_probability if judged else None,
             "grokwatch_eta_low_steps": eta.low if eta else None,
             "grokwatch_eta_high_steps": eta.high if eta else None,
             "grokwatch_test_loss": tested.test_loss if tested else None,

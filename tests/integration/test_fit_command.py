@@ -51,7 +51,7 @@ def test_a_model_that_was_fitted_judges(fitted: Path) -> None:
     said = [
         predictor.update(each) for each in records("a", groks=True) if isinstance(each, Observation)
     ]
-    assert said[-1].predictor == "hazard@1"
+    assert said[-1].predictor == "hazard@2"
 
 
 def test_no_run_of_the_test_split_is_looked_at() -> None:

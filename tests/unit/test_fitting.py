@@ -1,5 +1,7 @@
 """Fitting the hazard, on made-up looks whose hazard is known."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -8,13 +10,21 @@ from grokwatch.experiments.corpus import RunRow, StoredRun
 from grokwatch.experiments.fitting import store
 from grokwatch.experiments.fitting.calibrating import arrival_levels, calibrated, log_loss
 from grokwatch.experiments.fitting.corpus import model_name
-from grokwatch.experiments.fitting.examples import EDGES, WHOLE, Examples, Thinning, examples, timed
+from grokwatch.experiments.fitting.examples import (
+    EDGES,
+    WHOLE,
+    Ends,
+    Examples,
+    Thinning,
+    examples,
+    timed,
+)
 from grokwatch.experiments.fitting.fitting import trained
 from grokwatch.experiments.fitting.network import Recipe
 from grokwatch.experiments.fitting.store import finished, refit
 from grokwatch.experiments.validation.trace import Floats
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.predictors._model import Hazard
+from grokwatch.monitor.predictors._model import GROKKING, Hazard
 from grokwatch.monitor.predictors._readings import NAMES
 from grokwatch.monitor.records import (
     TRAIN_SIDE,
@@ -42,14 +52,15 @@ def made_up(num_runs: int, *, seed: int = 0, spoils: float = 0.0) -> Examples:
     features = np.full((num_runs, len(NAMES)), np.nan)
     features[:, 0] = np.log(3.0)
     features[:, ENTROPY] = np.where(is_low, -1.0, 1.0) + 0.1 * random.normal(size=num_runs)
-    return Examples(features, np.arange(num_runs), 3.0 + 2 * np.minimum(left, 100.0), left < 100.0)
+    ends = Ends(3.0 + 2 * np.minimum(left, 100.0), left < 100.0)
+    return Examples(features, np.arange(num_runs), grokked=ends, risen=ends)
 
 
 def probability(found: Hazard, entropy: float, horizon: float) -> float:
     features = np.full(len(NAMES), np.nan)
     features[0], features[ENTROPY] = np.log(3.0), entropy
     logits = found.logits(found.inputs(found.chosen(features)))
-    return float(found.chances(logits, np.array([horizon]))[0])
+    return float(found.chances(logits[GROKKING], np.array([horizon]))[0])
 
 
 def test_what_was_seen_of_each_bin() -> None:
@@ -73,9 +84,28 @@ def test_training_finds_the_hazard_that_was_planted() -> None:
     assert probability(found, 1.0, 30.0) == pytest.approx(1 - np.exp(-0.3), abs=0.12)
 
 
+def test_rising_is_learnt_beside_grokking_and_only_up_to_the_rise() -> None:
+    data = made_up(600)
+    risen = Ends(np.full(600, 4.0), np.ones(600, dtype=np.bool_))
+    both = replace(data, risen=risen)
+    recipe = Recipe(batches=800, batch=128, hidden=8, preset=0.0, hide_family=0.0)
+    found = Hazard(trained(both, name="a@1", recipe=recipe))
+    features = np.full(len(NAMES), np.nan)
+    features[0], features[ENTROPY] = np.log(3.0), 1.0
+    logits = found.logits(found.inputs(found.chosen(features)))
+    grokking, rising = found.chances(logits, np.array([1.0]))[:, 0]
+    assert found.heads == 2
+    assert grokking < 0.3 < 0.6 < rising
+    over = replace(data, risen=Ends(np.full(600, 2.0), risen.came))
+    exposure, event = over.seen(over.risen)
+    assert not exposure.any()
+    assert not event.any()
+
+
 def test_ends_dealt_anew_leave_nothing_to_learn() -> None:
     data, places = made_up(600), np.random.default_rng(1).permutation(600)
-    dealt = Examples(data.features, data.run, data.end[places], data.groks[places])
+    ends = Ends(data.grokked.at[places], data.grokked.came[places])
+    dealt = Examples(data.features, data.run, grokked=ends, risen=ends)
     found = Hazard(trained(dealt, name="a@1", recipe=QUICK))
     assert abs(probability(found, -1.0, 1.0) - probability(found, 1.0, 1.0)) < 0.12
 
@@ -102,22 +132,23 @@ def test_members_are_averaged() -> None:
 
 def test_every_run_counts_the_same() -> None:
     data = made_up(3)
-    often = Examples(
-        data.features[[0, 1, 1, 1, 2]], np.array([0, 1, 1, 1, 2]), data.end, data.groks
-    )
+    places = np.array([0, 1, 1, 1, 2])
+    often = replace(data, features=data.features[places], run=places)
     assert often.weights.tolist() == [1.0, 1 / 3, 1 / 3, 1 / 3, 1.0]
     flat = np.zeros((5, len(EDGES) - 1))
-    assert log_loss(flat, often) == pytest.approx(log_loss(flat[:3], data))
+    again, once = (log_loss(flat[: len(each.run)], each, each.grokked) for each in (often, data))
+    assert again == pytest.approx(once)
 
 
 def test_calibration_undoes_a_scale_and_a_shift() -> None:
     data = made_up(4000)
     rates = np.where(data.features[:, ENTROPY] < 0, 1.0, 0.01)
     true: Floats = np.log(np.expm1(rates[:, None] * np.diff(EDGES)))
-    slope, intercept = calibrated((true - 0.5) / 2, data)
+    odd, ends = (true - 0.5) / 2, data.grokked
+    slope, intercept = calibrated(odd, data, ends)
     assert (slope, intercept) == pytest.approx((2.0, 0.5), abs=0.2)
-    assert calibrated((true - 0.5) / 2, data, stay=1e6) == pytest.approx((1.0, 0.0), abs=0.01)
-    assert log_loss(true, data) < log_loss((true - 0.5) / 2, data)
+    assert calibrated(odd, data, ends, stay=1e6) == pytest.approx((1.0, 0.0), abs=0.01)
+    assert log_loss(true, data, ends) < log_loss(odd, data, ends)
 
 
 def test_arrival_levels_count_every_cell_the_same() -> None:
@@ -189,8 +220,9 @@ def test_looks_end_where_the_run_groks_and_are_thinned() -> None:
     runs = stored(4)
     whole = examples(runs, thinnings=(WHOLE,))
     assert set(whole.run) == {0, 1, 2, 3}
-    assert (np.exp(whole.features[:, 0]) < whole.end[whole.run]).all()
-    assert whole.left[whole.groks[whole.run]].min() > 0
+    assert whole.left(whole.grokked).min() > 0
+    assert whole.left(whole.risen).min() > 0
+    assert whole.grokked.came.tolist() == [bool(n % 2) for n in range(4)]
     thin = examples(runs, thinnings=(Thinning(looks=0.3, values=0.5),))
     assert len(thin.run) < 0.5 * len(whole.run)
     assert np.isnan(thin.features[:, ENTROPY]).sum() > np.isnan(whole.features[:, ENTROPY]).sum()

@@ -82,6 +82,7 @@ JUDGED = Assessment(
     predictor="threshold@1",
     stage=Stage.CIRCUIT_FORMATION,
     chances=(Chance(horizon_steps=400, probability=0.9),),
+    rising=(Chance(horizon_steps=400, probability=0.95),),
     evidence=(Evidence(signal="weight_norm", contribution=float("-inf")),),
     concerns=(Concern(code=AlertCode.NUMERICALLY_STUCK, reason="frozen"),),
 )
@@ -132,12 +133,12 @@ def test_golden_journal_of_each_schema_is_still_read(
 
 
 def as_of_1_0(record: AnyRecord) -> bytes:
-    """A record without what schema 1.2 put into judgements; 1.1 changed the start only."""
+    """A record without what schemas 1.2 and 1.3 put into judgements; 1.1 changed the start only."""
     if isinstance(record, Alert):
-        judged = record.assessment and replace(record.assessment, concerns=())
+        judged = record.assessment and replace(record.assessment, concerns=(), rising=())
         record = replace(record, assessment=judged, spared=False)
     elif isinstance(record, Assessment):
-        record = replace(record, concerns=())
+        record = replace(record, concerns=(), rising=())
     return wire.encode(record)
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from grokwatch.monitor.errors import ConfigurationError, WireError
 from grokwatch.monitor.predictors import load
-from grokwatch.monitor.predictors._model import Hazard, HazardModel, encode_model
+from grokwatch.monitor.predictors._model import Calibration, Hazard, HazardModel, encode_model
 from grokwatch.monitor.predictors._readings import FAMILIES, NAMES
 from grokwatch.monitor.predictors.hazard import HazardPredictor, make
-from grokwatch.monitor.records import Assessment, Observation, RunStarted, SignalInfo
-from grokwatch.monitor.vocabulary import Stage
+from grokwatch.monitor.records import Alert, Assessment, Observation, RunStarted, SignalInfo
+from grokwatch.monitor.vocabulary import AlertCode, Stage
 from grokwatch.monitor.watcher import watcher_of
 from tests.hazards import model
 
@@ -66,6 +66,39 @@ def test_chances_are_those_of_the_hazard_and_grow_with_the_horizon() -> None:
     for chance, hazard in zip(last.chances, expected, strict=True):
         assert chance.probability == pytest.approx(1 - math.exp(-hazard))
     assert last.probability == last.chances[2].probability
+
+
+def test_rising_has_chances_of_its_own_never_below_those_of_grokking() -> None:
+    likely = told(model(bias=-3.0, rise=1.0), dict.fromkeys(STEPS, 0.1))[-1]
+    each = math.log1p(math.exp(1.0))
+    assert likely.rising[0].probability == pytest.approx(1 - math.exp(-each))
+    assert [c.horizon_steps for c in likely.rising] == [c.horizon_steps for c in likely.chances]
+    assert likely.rise == likely.rising[2]
+    unlikely = told(model(bias=1.0, rise=-3.0), dict.fromkeys(STEPS, 0.1))[-1]
+    assert unlikely.rising == unlikely.chances
+    alone = told(model(), dict.fromkeys(STEPS, 0.1))[-1]
+    assert (alone.rising, alone.rise) == ((), alone.standard)
+
+
+def test_a_run_is_warned_of_on_rising_and_given_up_on_grokking(tmp_path: Path) -> None:
+    start = msgspec.structs.replace(RUN, budget_steps=600)
+    for rise, codes in ((3.0, {AlertCode.LIKELY_GROKKING}), (-9.0, {AlertCode.WILL_NOT_GROK})):
+        path = tmp_path / f"{rise}.json"
+        path.write_bytes(encode_model(model(bias=-9.0, rise=rise, raise_at=0.3)))
+        watcher = watcher_of(f"hazard:model={path}", start)
+        found = [record for step in STEPS for record in watcher.consume(sparse(step, 0.1))]
+        alerts = [each for each in found if isinstance(each, Alert)]
+        assert {each.code for each in alerts} == codes
+        assert ("that test accuracy rises within" in alerts[0].message) is (rise > 0)
+
+
+def test_levels_are_those_of_the_kind_of_group(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    own = Calibration(raise_at=0.2, give_up_at=0.01)
+    path.write_bytes(encode_model(model(raise_at=0.7, by_basis={"cyclic": own})))
+    for group, level in (("cyclic:67", 0.2), ("bits:8", 0.7), (None, 0.7)):
+        start = msgspec.structs.replace(RUN, group=group)
+        assert make(start, model=str(path)).levels.raise_at == level
 
 
 def test_evidence_names_the_signal_that_spoke_and_stages_go_back() -> None:

@@ -10,6 +10,7 @@ import pytest
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors._model import (
     FORMAT,
+    Calibration,
     Hazard,
     Layer,
     encode_model,
@@ -64,7 +65,9 @@ def test_files_of_older_formats_are_read(path: Path) -> None:
     found = Hazard(read_model(path))
     features = np.full(len(NAMES), np.nan)
     inputs = found.inputs(found.chosen(features))
-    assert 0 < found.chances(found.logits(inputs), np.array([10.0]))[0] < 1
+    chances = found.chances(found.logits(inputs), np.array([10.0]))
+    assert chances.shape == (min(found.model.format, 2), 1)
+    assert ((chances > 0) & (chances < 1)).all()
 
 
 def test_there_is_a_file_of_every_format() -> None:
@@ -101,12 +104,12 @@ def test_slopes_are_those_of_the_mean_logit() -> None:
     num = 2 * len(NAMES)
     layers = [
         Layer(random.normal(size=(num, 5)).tolist(), [0.1] * 5),
-        Layer(random.normal(size=(5, 3)).tolist(), [0.0] * 3),
+        Layer(random.normal(size=(5, 6)).tolist(), [0.0] * 6),
     ]
-    hazard = Hazard(model(layers=layers, slope=1.5, intercept=0.2))
+    hazard = Hazard(model(layers=layers, slope=1.5, rise_slope=0.5, intercept=0.2))
     inputs = random.normal(size=num) / num
     eye = np.eye(num) * 1e-6
-    ahead, behind = hazard.logits(inputs + eye).mean(-1), hazard.logits(inputs - eye).mean(-1)
+    ahead, behind = (hazard.logits(inputs + step).mean((-2, -1)) for step in (eye, -eye))
     np.testing.assert_allclose(hazard.slopes(inputs), (ahead - behind) / 2e-6, rtol=1e-5, atol=1e-8)
 
 
@@ -126,3 +129,13 @@ def test_unlike_is_the_share_of_what_is_there() -> None:
 def test_a_model_is_data_without_code() -> None:
     for path in MODELS.glob("*.json"):
         assert set(msgspec.json.decode(path.read_bytes())) == {"sha256", "model"}
+
+
+def test_a_kind_of_group_has_a_calibration_of_its_own() -> None:
+    own = Calibration(intercept=2.0, raise_at=0.6)
+    both = model(raise_at=0.4, by_basis={"bits": own})
+    assert (both.over("bits").intercept, both.over("bits").raise_at) == (2.0, 0.6)
+    assert both.over("cyclic") == msgspec.structs.replace(both, by_basis={})
+    inputs = np.zeros(2 * len(NAMES))
+    bits, other = (Hazard(both.over(basis)).logits(inputs) for basis in ("bits", ""))
+    np.testing.assert_allclose(bits - other, 2.0)

@@ -123,6 +123,7 @@ def test_a_judgement_is_shown_and_one_that_cannot_tell_shows_its_stage_alone() -
     assert numbers(shown) == {
         "grokwatch_stage": 2.0,
         "grokwatch_probability": 0.8,
+        "grokwatch_rise_probability": 0.8,
         "grokwatch_eta_low_steps": 3.0,
     }
     unsure = Assessment(

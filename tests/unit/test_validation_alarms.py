@@ -25,7 +25,7 @@ from grokwatch.experiments.validation.timing import (
 )
 from grokwatch.experiments.validation.trace import Floats, Trace
 from grokwatch.monitor.vocabulary import AlertCode, Phase
-from tests.validation_cases import LOOKS, facts, trace
+from tests.validation_cases import LOOKS, facts, threshold, trace
 
 
 def rising(step: int, *, low: float = 0.1, high: float = 0.9) -> Floats:
@@ -46,10 +46,10 @@ def negatives(count: int = 40, *, random_labels: bool = False) -> list[Trace]:
 
 def test_a_crossing_counts_when_it_has_been_held_for_three_looks() -> None:
     run = trace(facts("x"), rising(1000))
-    assert alarm_step(run, 0.5) == third_look_from(1000)
-    assert alarm_step(run, 0.95) is None
+    assert alarm_step(run, threshold(0.5)) == third_look_from(1000)
+    assert alarm_step(run, threshold(0.95)) is None
     blip = np.where(np.isin(LOOKS, LOOKS[40:42]), 0.9, 0.1)
-    assert alarm_step(trace(facts("x"), blip), 0.5) is None
+    assert alarm_step(trace(facts("x"), blip), threshold(0.5)) is None
 
 
 def test_what_cannot_be_told_breaks_a_crossing() -> None:
@@ -65,9 +65,9 @@ def test_a_threshold_keeps_to_its_rate_and_is_the_least_that_does(
     runs = negatives()
     found = choose(runs, rate)
     assert (found.alarmed, found.negatives) == (alarmed, 40)
-    assert sum(alarm_step(run, found.value) is not None for run in runs) == alarmed
+    assert sum(alarm_step(run, found) is not None for run in runs) == alarmed
     if alarmed < 40:
-        lower = float(np.nextafter(found.value, 0))
+        lower = replace_value(found, float(np.nextafter(found.value, 0)))
         assert sum(alarm_step(run, lower) is not None for run in runs) > alarmed
 
 
@@ -80,8 +80,10 @@ def test_partial_runs_are_negatives_unless_they_are_set_apart() -> None:
     runs = [*negatives(), *partial, chance, grokking]
     counted, apart = choose(runs, 0.10), choose(runs, 0.10, apart=True)
     assert counted == Threshold(rate=0.1, value=just_above(0.96), alarmed=1, negatives=51)
-    assert apart == Threshold(rate=0.1, value=just_above(0.875), alarmed=4, negatives=41)
-    among, beside = coverage(runs, counted), coverage(runs, apart, apart=True)
+    assert apart == Threshold(
+        rate=0.1, value=just_above(0.875), apart=True, alarmed=4, negatives=41
+    )
+    among, beside = coverage(runs, counted), coverage(runs, apart)
     assert (among.negatives, among.false_alarms) == (51, 1)
     assert (beside.negatives, beside.false_alarms) == (41, 4)
     assert (among.partial, among.partial_alarmed) == (10, 0)
@@ -126,9 +128,8 @@ def test_coverage_counts_what_came_before_the_onset() -> None:
     ]
     together = trace(facts("c", grokked=150, phase=Phase.COMPREHENSION), 0.95)
     shuffled = negatives(10, random_labels=True)
-    threshold = choose(negatives(), 0.05)
     runs = [*negatives(), *shuffled, *grokking, together]
-    found = coverage(runs, replace_value(threshold, 0.8))
+    found = coverage(runs, threshold(0.8))
     assert (found.grokking, found.comprehension, found.comprehension_alarmed) == (3, 1, 1)
     assert found.onset.covered.value == pytest.approx(2 / 3)
     assert found.grok.covered.value == 1.0
@@ -142,13 +143,13 @@ def test_coverage_counts_what_came_before_the_onset() -> None:
     assert found.achieved.value == 0.2
 
 
-def replace_value(threshold: Threshold, value: float) -> Threshold:
-    return msgspec.structs.replace(threshold, value=value)
+def replace_value(found: Threshold, value: float) -> Threshold:
+    return msgspec.structs.replace(found, value=value)
 
 
 def test_remaining_time_is_the_middle_of_the_interval() -> None:
     run = trace(facts("x", onset=4000, grokked=8000), rising(1000), eta=(1000.0, 4000.0))
-    looks = first_alarms([run], 0.5)
+    looks = first_alarms([run], threshold(0.5))
     assert [run.step[look] for _, look in looks] == [third_look_from(1000)]
     found = timing(looks)
     left = 8000 - third_look_from(1000)
@@ -220,7 +221,6 @@ def test_collapses_are_dated_by_the_rule_of_the_label() -> None:
 
 
 def test_failures_are_named() -> None:
-    threshold = replace_value(choose([], 0.05), 0.5)
     runs = [
         trace(facts("fine", onset=4000, grokked=8000), rising(1000)),
         trace(facts("late", onset=1001, grokked=8000), rising(1000)),
@@ -229,9 +229,12 @@ def test_failures_are_named() -> None:
         trace(facts("wolf"), 0.9),
         trace(facts("noise", random_labels=True), 0.9),
         trace(facts("quiet"), 0.1),
+        trace(facts("partial", onset=4000, phase=Phase.PARTIAL), rising(1000)),
     ]
-    found = {each.run_id: each.what for each in failures(runs, threshold)}
-    assert list(found) == ["late", "deaf", "hopeless", "wolf", "noise"]
+    strict, live = (threshold(0.5, apart=apart) for apart in (False, True))
+    found = {each.run_id: each.what for each in failures(runs, lambda family: strict)}
+    assert list(found) == ["late", "deaf", "hopeless", "wolf", "noise", "partial"]
+    assert [each.run_id for each in failures(runs, lambda family: live)] == list(found)[:-1]
     assert "never alarmed, onset at 4,000" in found["deaf"]
     assert "false alarm" in found["wolf"]
     assert "random labels" in found["noise"]

@@ -177,6 +177,8 @@ def test_coverage_with_partial_runs_apart_stands_beside_the_bar_and_is_none() ->
     )
     assert (beside.bar, beside.moonshot, beside.reached) == (bar.bar, bar.moonshot, "0.950")
     assert (bar.verdict, beside.verdict) == ("missed", "companion")
+    lead = promise(missed, "median lead to onset, cyclic, partial runs apart: misses zero")
+    assert lead.verdict == "companion"
     others = [p for p in promises(missed) if not p.is_companion]
     assert tally(promises(missed)) == tally(others)
     assert tally(others).missed == tally(promises(validation())).missed + 1
@@ -197,7 +199,7 @@ def test_random_labels_and_slopes_and_times_have_their_own_rules() -> None:
     found = validation()
     assert promise(found, "random-label runs alarmed, of 400").is_beyond is True
     assert (
-        promise(validation(alarm=alarmed(0.8, 0.04, random_alarmed=21)), "random").is_met is False
+        promise(validation(apart=alarmed(0.8, 0.04, random_alarmed=21)), "random").is_met is False
     )
     assert promise(found, "calibration slope").is_met is True
     wrong = validation(slope=Estimate(0.5, 0.4, 0.9))

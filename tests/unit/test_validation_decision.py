@@ -1,6 +1,7 @@
 """What stopping saves and loses, added up by hand."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,14 +28,20 @@ from grokwatch.experiments.validation.decision import (
     table_of_stops,
 )
 from grokwatch.experiments.validation.entries import Entry
+from grokwatch.experiments.validation.thresholds import Threshold
 from grokwatch.experiments.validation.trace import Trace
 from grokwatch.monitor.vocabulary import AlertCode, Phase
-from tests.validation_cases import LOOKS, STEPS, facts, trace
+from tests.validation_cases import LOOKS, STEPS, facts, threshold, trace
 
 FLAT = facts("flat", cell="a")
 GROKS = facts("groks", cell="a", onset=4000, grokked=5000)
 NEVER = math.inf
 FEW = Drawing(50)
+
+
+def from_chance(value: float) -> Callable[[str], Threshold]:
+    """The same threshold for every family."""
+    return lambda family: threshold(value)
 
 
 def test_the_oracle_saves_all_after_memorization_of_runs_that_never_grok() -> None:
@@ -63,15 +70,15 @@ def test_a_run_is_stopped_where_its_chance_had_been_low_for_three_looks() -> Non
     said = np.where(LOOKS < 1000, 0.5, 0.01)
     third = int(LOOKS[LOOKS >= 1000][2])
     runs = [trace(FLAT, said), trace(GROKS, 0.5)]
-    assert stops_by_level(runs, 0.05, 2.0).tolist() == [third, NEVER]
-    assert stops_by_level(runs, 0.001, 2.0).tolist() == [NEVER, NEVER]
-    table = table_of_stops(runs, (0.001, 0.05, 0.5), 2.0)
+    assert stops_by_level(runs, 0.05, from_chance(2.0)).tolist() == [third, NEVER]
+    assert stops_by_level(runs, 0.001, from_chance(2.0)).tolist() == [NEVER, NEVER]
+    table = table_of_stops(runs, (0.001, 0.05, 0.5), from_chance(2.0))
     assert table[0].tolist() == [NEVER, third, int(LOOKS[LOOKS > 100][2])]
 
 
 def test_a_run_that_was_alarmed_is_trained_on() -> None:
     said = np.where(LOOKS < 1000, 0.9, 0.01)
-    assert stops_by_level([trace(FLAT, said)], 0.05, 0.8).tolist() == [NEVER]
+    assert stops_by_level([trace(FLAT, said)], 0.05, from_chance(0.8)).tolist() == [NEVER]
     fired = trace(FLAT)
     only = {AlertCode.WILL_NOT_GROK: 700}
     both = {AlertCode.WILL_NOT_GROK: 700, AlertCode.LIKELY_GROKKING: 300}

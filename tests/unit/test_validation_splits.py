@@ -152,13 +152,15 @@ def test_a_signature_follows_the_target_and_the_bytes_of_its_model(tmp_path: Pat
 
 def settled() -> Frozen:
     alarm = Threshold(rate=0.05, value=0.7, alarmed=0, negatives=9)
-    apart = Threshold(rate=0.05, value=0.6, alarmed=0, negatives=7)
+    apart = msgspec.structs.replace(alarm, value=0.6, apart=True)
+    own = msgspec.structs.replace(apart, value=0.4)
+    rule = Rule(alarms=(alarm, apart), families={"parity": (alarm, own)}, stop=None)
     return Frozen(
         splits=("train",),
         splits_sha256="a" * 64,
         contestants=(RULE,),
         signatures=signatures_of([RULE]),
-        rules={"leave-cell-out": {"threshold:": Rule(alarms=(alarm,), apart=(apart,), stop=None)}},
+        rules={"leave-cell-out": {"threshold:": rule}},
         patiences={"test loss": 10, "train loss": None},
         half_landmarks={"cyclic": 10},
     )
@@ -170,6 +172,7 @@ def test_what_was_settled_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_frozen(path) == settled()
     rule = read_frozen(path).rules["leave-cell-out"]["threshold:"]
     assert (rule.alarm(0.05).value, rule.alarm(0.05, apart=True).value) == (0.7, 0.6)
+    assert (rule.alarm_of("cyclic").value, rule.alarm_of("parity").value) == (0.6, 0.4)
     path.write_text("{")
     with pytest.raises(WireError, match="Expected frozen thresholds in"):
         read_frozen(path)
