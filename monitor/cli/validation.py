@@ -1,4 +1,4 @@
-"""The command that judges predictors on the corpus."""
+"""Commands that judge predictors on the corpus, and say what there is to know."""
 
 import shutil
 import sys
@@ -79,3 +79,26 @@ def validate(
         width=shutil.get_terminal_size().columns,
     )
     show(report, as_json)
+
+
+@app.command()
+def ceilings(
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the corpus.", show_default="experiments/data/corpus"),
+    ] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="Of the corpus; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how much the train side tells at all: forests in place of the predictor.
+
+    Example: grokwatch ceilings --slice parity-16
+    """
+    from grokwatch.monitor.commands.ceilings import ceilings as run
+    from grokwatch.monitor.commands.corpus import FOLDER
+
+    show(
+        run(corpus or FOLDER, slices=slices, show=to_stderr, progress=sys.stderr.isatty()), as_json
+    )

@@ -34,7 +34,7 @@ from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Sever
 
 COMMANDS = (
     "demo", "runs", "replay", "signals", "sync", "trial", "overhead", "bench", "sweep", "fit",
-    "reproduce", "validate", "doctor", "corpus build", "corpus verify", "corpus show",
+    "reproduce", "validate", "ceilings", "doctor", "corpus build", "corpus verify", "corpus show",
 )  # fmt: skip
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 
