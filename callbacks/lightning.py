@@ -23,6 +23,7 @@ from grokwatch.callbacks.training import is_sharded
 from grokwatch.monitor import presets
 from grokwatch.monitor.alerts import DEFAULT_SPARE
 from grokwatch.monitor.dispatch import Health
+from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.protocols import AlertHook, Sink
 from grokwatch.monitor.records import Assessment, Observation
@@ -39,7 +40,7 @@ class GrokkingMonitor(Callback):
         probe: what you know of your model; the rest is looked for, and each guess is reported.
         sinks: where records go: targets, or sinks; the default joins an attached MLFlowLogger.
         hooks: where alerts go: targets such as `log:`, or hooks.
-        predictor: who judges: a target such as `threshold:`.
+        predictor: who judges: a target such as `hazard:`.
         spare: share of runs, in [0, 1], that nobody should stop although GRK002 fires.
         directory: where the journals of runs are kept.
         budget: largest share of training time, in (0, 1]; None for a fixed cadence.
@@ -67,7 +68,7 @@ class GrokkingMonitor(Callback):
         *,
         sinks: Sequence[str | Sink] = DEFAULT_SINKS,
         hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS,
-        predictor: str = "threshold:",
+        predictor: str = DEFAULT_PREDICTOR,
         spare: float = DEFAULT_SPARE,
         directory: str | Path = ".grokwatch",
         budget: float | None = 0.01,

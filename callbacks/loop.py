@@ -21,6 +21,7 @@ from grokwatch.callbacks.settings import DEFAULT_HOOKS, DEFAULT_SINKS, Settings
 from grokwatch.callbacks.training import Training, is_sharded
 from grokwatch.monitor import presets
 from grokwatch.monitor.alerts import DEFAULT_SPARE
+from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.protocols import AlertHook, Sink
 from grokwatch.monitor.records import Assessment
@@ -85,7 +86,7 @@ class LoopMonitor:
         steps: int | None = None,
         sinks: Sequence[str | Sink] = DEFAULT_SINKS,
         hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS,
-        predictor: str = "threshold:",
+        predictor: str = DEFAULT_PREDICTOR,
         spare: float = DEFAULT_SPARE,
         directory: str | Path = ".grokwatch",
         budget: float | None = 0.01,

@@ -47,7 +47,7 @@ class Settings:
     probe: Probe = field(default_factory=Probe)
     sinks: Sequence[str | Sink] = DEFAULT_SINKS
     hooks: Sequence[str | AlertHook] = DEFAULT_HOOKS
-    predictor: str = "threshold:"
+    predictor: str = predictors.DEFAULT_PREDICTOR
     spare: float = alerts.DEFAULT_SPARE
     directory: Path = Path(".grokwatch")
     budget: float | None = 0.01

@@ -27,6 +27,7 @@ from grokwatch.experiments.recipes import Recipe, build, find_recipe, fit
 from grokwatch.experiments.story import Story, read_story, tell
 from grokwatch.monitor import journal, presets
 from grokwatch.monitor.credentials import strip_credentials
+from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 from grokwatch.monitor.probe import Group
 from grokwatch.monitor.records import Outcome
 from grokwatch.monitor.snapshot import Need, Signal
@@ -72,7 +73,7 @@ class Watching:
     directory: str | Path = ".grokwatch"
     sinks: Sequence[str] = DEFAULT_SINKS
     hooks: Sequence[str] = ()
-    predictor: str = "threshold:"
+    predictor: str = DEFAULT_PREDICTOR
     budget: float | None = None
     signals: str = "cheap"
 
@@ -184,7 +185,7 @@ class _Evaluations:
                 train_accuracy=observation.train_accuracy if observation else None,
                 test_accuracy=test_accuracy,
                 stage=assessment.stage if assessment else None,
-                probability=assessment.probability if assessment else None,
+                probability=assessment.rise_probability if assessment else None,
             )
             report(reading)
 
@@ -221,7 +222,7 @@ def _result(story: Story, run: _Run, pictures: tuple[str, ...]) -> Demo:
     """The same as plain data."""
     outcome, warning = story.outcome, story.warning
     warned = warning.step if warning else None
-    sure = warning.assessment.probability if warning and warning.assessment else None
+    sure = warning.assessment.rise_probability if warning and warning.assessment else None
     return Demo(
         run_id=run.id,
         name=run.name,

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from grokwatch.monitor.errors import ConfigurationError
+from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 
 FILE_NAME = "grokwatch.toml"
 PREFIX = "GROKWATCH"
@@ -33,7 +34,7 @@ class MonitorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     hooks: Annotated[
         tuple[str, ...], msgspec.Meta(description="targets that alerts are sent to")
     ] = ("log:",)
-    predictor: Annotated[str, msgspec.Meta(description="who judges")] = "threshold:"
+    predictor: Annotated[str, msgspec.Meta(description="who judges")] = DEFAULT_PREDICTOR
     budget: Annotated[
         Annotated[float, msgspec.Meta(gt=0, le=1)] | None,
         msgspec.Meta(description="largest share of training time to spend, or none for no limit"),

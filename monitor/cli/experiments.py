@@ -136,7 +136,7 @@ def trial(
         str | None, typer.Option(help="Seeds, such as 10-29.", show_default="the trial's")
     ] = None,
     predictor: Annotated[
-        str | None, typer.Option(help="Who is on trial.", show_default="threshold:")
+        str | None, typer.Option(help="Who is on trial.", show_default="hazard:")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes at a time.", show_default="one per core")

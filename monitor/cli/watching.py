@@ -67,7 +67,7 @@ def replay(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or its beginning.")],
     predictor: Annotated[
-        str | None, typer.Option(help="Who judges.", show_default="threshold:")
+        str | None, typer.Option(help="Who judges.", show_default="hazard:")
     ] = None,
     directory: Directory = None,
     as_json: Json = False,
