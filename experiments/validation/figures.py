@@ -17,6 +17,7 @@ from grokwatch.experiments.validation.problems import LANDMARKS
 from grokwatch.experiments.validation.ranking import Ranking
 from grokwatch.experiments.validation.results import Leads, Validation
 
+_LEFT, _GAP, _LETTER = 0.075, 0.02, 0.0073
 _CLOCK = "baseline:after_memorization"
 
 
@@ -76,25 +77,36 @@ def _leads(
     figure: Figure, palette: Palette, own: Mapping[str, Leads], clock: Mapping[str, Leads]
 ) -> None:
     """For each share of the way, how many runs were warned with more than so much left."""
-    grid = figure.add_gridspec(1, max(len(own), 1), left=0.075, right=0.975, top=0.8, bottom=0.14)
-    for place, family in enumerate(sorted(own)):
+    families = sorted(family for family, found in own.items() if found.onset)
+    grid = figure.add_gridspec(
+        1, max(len(families), 1), left=_LEFT, right=0.975, top=0.76, bottom=0.14
+    )
+    colors = {
+        "alarm of rising: to .95": palette.test,
+        "alarm of rising: to onset": palette.signal,
+        "alarm of passing .95: to onset": palette.warning,
+        "clock alone: to onset": palette.train,
+    }
+    _name_lines(figure, colors)
+    for place, family in enumerate(families):
         axes, found = figure.add_subplot(grid[0, place]), own[family]
-        curves = {
-            "to .95, partial runs apart": (found.end, palette.test),
-            "to onset, partial runs apart": (found.apart, palette.signal),
-            "to onset": (found.onset, palette.warning),
-            "to onset, clock alone": (clock[family].onset, palette.train),
-        }
-        for row, (words, (leads, color)) in enumerate(curves.items()):
+        curves = (found.end, found.apart, found.onset, clock[family].onset)
+        for leads, color in zip(curves, colors.values(), strict=True):
             _survival(axes, leads, color)
-            if place == 0:
-                axes.text(0.98, 0.94 - 0.06 * row, words, color=color, ha="right", fontsize=8.5)
         axes.set_title(f"{family}, {len(found.onset)} runs")
         axes.set_xlabel("lead, share of the way from T_mem")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.03)
         if place == 0:
             axes.set_ylabel("share of runs with more lead")
+
+
+def _name_lines(figure: Figure, colors: Mapping[str, str]) -> None:
+    """What each color is, in a row below the headline."""
+    place = _LEFT
+    for words, color in colors.items():
+        figure.text(place, 0.865, words, color=color, fontsize=9, weight="bold")
+        place += _GAP + _LETTER * len(words)
 
 
 def _survival(axes: Axes, leads: Sequence[float], color: str) -> None:
@@ -106,15 +118,23 @@ def _survival(axes: Axes, leads: Sequence[float], color: str) -> None:
 
 def _landmarks(figure: Figure, palette: Palette, rows: Sequence[Ranking], headline: str) -> None:
     """Area at each landmark, with its interval, and baselines."""
-    families = sorted({row.family for row in rows})
+    families = sorted({row.family for row in rows if row.auroc.value is not None})
     colors = {
         TREES: palette.train,
         KERNEL: palette.train,
         TIME: palette.test,
         headline: palette.signal,
     }
+    _name_lines(
+        figure,
+        {
+            "predictor": palette.signal,
+            "hyper-parameters alone": palette.train,
+            "time since memorization alone": palette.test,
+        },
+    )
     grid = figure.add_gridspec(
-        1, max(len(families), 1), left=0.075, right=0.975, top=0.8, bottom=0.14
+        1, max(len(families), 1), left=_LEFT, right=0.975, top=0.76, bottom=0.14
     )
     for place, family in enumerate(families):
         axes = figure.add_subplot(grid[0, place])
@@ -130,11 +150,6 @@ def _landmarks(figure: Figure, palette: Palette, rows: Sequence[Ranking], headli
         axes.set_xlabel("judged at, in times T_mem")
         if place == 0:
             axes.set_ylabel("AUROC")
-            axes.text(0.03, 0.05, "predictor", color=palette.signal, transform=axes.transAxes)
-            words = "hyper-parameters alone"
-            axes.text(0.03, 0.11, words, color=palette.train, transform=axes.transAxes)
-            words = "time since memorization alone"
-            axes.text(0.03, 0.17, words, color=palette.test, transform=axes.transAxes)
 
 
 def _areas(axes: Axes, rows: Sequence[Ranking], color: str, *, is_headline: bool) -> None:
