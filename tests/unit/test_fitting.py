@@ -20,11 +20,12 @@ from grokwatch.experiments.fitting.examples import (
     timed,
 )
 from grokwatch.experiments.fitting.fitting import trained
+from grokwatch.experiments.fitting.honesty import Held, honest
 from grokwatch.experiments.fitting.network import Recipe
 from grokwatch.experiments.fitting.store import finished, refit
 from grokwatch.experiments.validation.trace import Floats
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.predictors._model import GROKKING, Hazard
+from grokwatch.monitor.predictors._model import GROKKING, Hazard, Layer
 from grokwatch.monitor.predictors._readings import NAMES
 from grokwatch.monitor.records import (
     TRAIN_SIDE,
@@ -258,3 +259,31 @@ def test_a_store_of_one_cell_leaves_runs_out() -> None:
 def test_a_cell_is_what_runs_share_but_for_their_seed() -> None:
     rows: list[RunRow] = [run.row for run in stored(16)]
     assert len({row.cell for row in rows}) == 8
+
+
+def test_runs_with_nothing_to_learn_do_not_rise_whatever_their_test_accuracy_does() -> None:
+    real = stored(2)
+    shuffled = [
+        replace(run, row=msgspec.structs.replace(run.row, random_labels=True)) for run in real
+    ]
+    assert examples(real, thinnings=(WHOLE,)).risen.came.tolist() == [False, True]
+    assert not examples(shuffled, thinnings=(WHOLE,)).risen.came.any()
+
+
+def test_levels_hold_for_who_measures_little() -> None:
+    runs = stored(24)
+    cells = np.arange(len(runs))
+    held = Held(runs, examples(runs, thinnings=(WHOLE,)), cells)
+    sure_without = model(edges=list(EDGES), layers=[sure_without_entropy()])
+    full, both = (
+        honest(sure_without, held, seen_as=presets) for presets in (("full",), ("full", "cheap"))
+    )
+    assert (full.slope, full.intercept) == (both.slope, both.intercept)
+    assert full.raise_at < both.raise_at
+
+
+def sure_without_entropy() -> Layer:
+    """A layer, for the bins of a fit, that says little where the first entropy is measured."""
+    rows = [[0.0] * (len(EDGES) - 1) for _ in range(2 * len(NAMES))]
+    rows[ENTROPY] = [-8.0] * (len(EDGES) - 1)
+    return Layer(rows, [-1.0] * (len(EDGES) - 1))
