@@ -7,7 +7,7 @@ All of it stays within the train split.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from grokwatch.experiments.validation.fitting import parts_of
 from grokwatch.experiments.validation.metrics import auroc, concordance
 from grokwatch.experiments.validation.settings import Settings
 from grokwatch.experiments.validation.splits import TRAIN
-from grokwatch.experiments.validation.trace import Facts, Floats, Mask, facts_of
+from grokwatch.experiments.validation.trace import Facts, Floats, Mask, Whole, facts_of
 from grokwatch.monitor.predictors._features import REFERENCE_FROM, Course
 from grokwatch.monitor.predictors._readings import NAMES
 
@@ -174,15 +174,14 @@ def _carried(columns: Floats, looks: Sequence[_Look]) -> Floats:
     return _by_parts(columns, looks, families)
 
 
-def _by_parts(columns: Floats, looks: Sequence[_Look], parts: Iterable[int]) -> Floats:
+def _by_parts(columns: Floats, looks: Sequence[_Look], parts: Whole) -> Floats:
     """What a forest of all other parts says of each part, every run counting the same."""
-    dealt = np.array(list(parts))
     labels = np.array([look.facts.generalized for look in looks])
     runs, _ = numbered([look.facts.run_id for look in looks])
     weights = 1.0 / np.bincount(runs)[runs]
     found = np.full(len(looks), labels.mean())
-    for part in np.unique(dealt):
-        rest = dealt != part
+    for part in np.unique(parts):
+        rest = parts != part
         if 0 < labels[rest].sum() < rest.sum():
             forest = ExtraTreesClassifier(
                 _TREES, min_samples_leaf=_LEAF, max_features=_SHARE, random_state=0, n_jobs=1

@@ -21,7 +21,7 @@ from grokwatch.experiments.validation.bootstrap import (
     ratio_statistic,
 )
 from grokwatch.experiments.validation.outlook import outlook
-from grokwatch.experiments.validation.thresholds import Threshold, alarm_step, held
+from grokwatch.experiments.validation.thresholds import Alarm, alarm_step, held
 from grokwatch.experiments.validation.trace import Facts, Floats, Trace
 from grokwatch.monitor.vocabulary import AlertCode
 
@@ -29,9 +29,6 @@ MOST_LOST = 0.02
 PATIENCES = (3, 5, 10, 20, 30, 50, 75, 100)
 USUAL_PATIENCE = 10
 LEVELS = tuple(float(level) for level in np.geomspace(1e-4, 0.9, 60))
-
-Alarm: TypeAlias = Callable[[str], Threshold]
-"""Family -> threshold of its alarms."""
 
 Stops: TypeAlias = Floats
 """`(runs,)` step at which each run is stopped, infinite where it is not."""

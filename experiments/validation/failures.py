@@ -1,10 +1,10 @@
 """What went wrong at the headline rate, run by run, by name."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
-from grokwatch.experiments.validation.thresholds import Threshold, alarm_step
+from grokwatch.experiments.validation.thresholds import Alarm, Threshold, alarm_step
 from grokwatch.experiments.validation.trace import Trace
 
 _MISSED = "grokked, and was not alarmed before its onset"
@@ -29,7 +29,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     what: str
 
 
-def failures(traces: Iterable[Trace], alarm: Callable[[str], Threshold]) -> list[Failure]:
+def failures(traces: Iterable[Trace], alarm: Alarm) -> list[Failure]:
     """Misses and false alarms.
 
     Args:

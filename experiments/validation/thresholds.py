@@ -7,6 +7,7 @@ never generalized would have been alarmed. It is chosen on runs that are not jud
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -45,6 +46,10 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     apart: bool = False
     alarmed: int
     negatives: int
+
+
+Alarm: TypeAlias = Callable[[str], Threshold]
+"""Family -> threshold of its alarms."""
 
 
 @dataclass(frozen=True, kw_only=True)

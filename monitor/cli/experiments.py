@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from grokwatch.monitor.cli.options import Directory, Json, section_of, show, to_stderr
+from grokwatch.monitor.cli.options import (
+    Corpus,
+    Directory,
+    Json,
+    Slices,
+    section_of,
+    show,
+    to_stderr,
+)
 
 app = typer.Typer()
 
@@ -87,13 +95,8 @@ def fit(
     from_store: Annotated[
         bool, typer.Option("--from-store", help="Calibrate on your own runs that have ended.")
     ] = False,
-    corpus: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the corpus.", show_default="experiments/data/corpus"),
-    ] = None,
-    slices: Annotated[
-        list[str] | None, typer.Option("--slice", help="Of the corpus; may be repeated.")
-    ] = None,
+    corpus: Corpus = None,
+    slices: Slices = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Seconds instead of minutes; models mean nothing.")
     ] = False,

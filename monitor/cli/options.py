@@ -1,6 +1,7 @@
 """What commands share: options, the configuration behind them, and how a report is shown."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 
 Directory = Annotated[
     str | None, typer.Option(help="Where journals are kept.", show_default=".grokwatch")
+]
+Corpus = Annotated[
+    Path | None, typer.Option(help="Folder of the corpus.", show_default="experiments/data/corpus")
+]
+Slices = Annotated[
+    list[str] | None, typer.Option("--slice", help="Of the corpus; may be repeated.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from grokwatch.monitor.cli.options import Directory, Json, section_of, show, to_stderr
+from grokwatch.monitor.cli.options import (
+    Corpus,
+    Directory,
+    Json,
+    Slices,
+    section_of,
+    show,
+    to_stderr,
+)
 
 app = typer.Typer()
 
@@ -29,10 +37,7 @@ def validate(
             show_default="a standing list",
         ),
     ] = None,
-    corpus: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the corpus.", show_default="experiments/data/corpus"),
-    ] = None,
+    corpus: Corpus = None,
     frozen: Annotated[
         Path | None,
         typer.Option(
@@ -83,13 +88,8 @@ def validate(
 
 @app.command()
 def ceilings(
-    corpus: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the corpus.", show_default="experiments/data/corpus"),
-    ] = None,
-    slices: Annotated[
-        list[str] | None, typer.Option("--slice", help="Of the corpus; may be repeated.")
-    ] = None,
+    corpus: Corpus = None,
+    slices: Slices = None,
     as_json: Json = False,
 ) -> None:
     """Show how much the train side tells at all: forests in place of the predictor.

@@ -1,7 +1,6 @@
 """What stopping saves and loses, added up by hand."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +27,7 @@ from grokwatch.experiments.validation.decision import (
     table_of_stops,
 )
 from grokwatch.experiments.validation.entries import Entry
-from grokwatch.experiments.validation.thresholds import Threshold
+from grokwatch.experiments.validation.thresholds import Alarm
 from grokwatch.experiments.validation.trace import Trace
 from grokwatch.monitor.vocabulary import AlertCode, Phase
 from tests.validation_cases import LOOKS, STEPS, facts, threshold, trace
@@ -39,7 +38,7 @@ NEVER = math.inf
 FEW = Drawing(50)
 
 
-def from_chance(value: float) -> Callable[[str], Threshold]:
+def from_chance(value: float) -> Alarm:
     """The same threshold for every family."""
     return lambda family: threshold(value)
 
