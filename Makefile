@@ -10,7 +10,7 @@ STAMP := .venv/.grokwatch-stamp
 RUN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench bench-signals bench-sweep models validation up down docs golden clean
+.PHONY: help demo test fuzz check bench bench-signals bench-sweep models validation up down docs golden clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z-]+):.*## (.*)/  make \1: \2/p' Makefile
@@ -43,6 +43,9 @@ demo: $(STAMP)  ## train a small network, watch it, say in advance that it will 
 
 test: $(STAMP)  ## run the tests; make test ARGS="-k neutrality"
 	@$(RUN)/pytest $(ARGS)
+
+fuzz: $(STAMP)  ## run the property tests on many fresh examples; make fuzz ARGS=tests/conformance
+	@$(RUN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
 check: $(STAMP)  ## format, lint, types, layers, generated pages
 	@failed=0

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 Golden = Callable[[str, str], None]
 
-settings.register_profile(
-    "grokwatch", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+_SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("grokwatch", _SHARED, derandomize=True)  # one verdict for one tree
+settings.register_profile("fuzz", _SHARED, max_examples=2000)
 settings.load_profile("grokwatch")
 
 _FOLDER = Path(__file__).parent

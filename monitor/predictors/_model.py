@@ -209,7 +209,8 @@ def inputs_of(chosen: Floats, centers: Floats, spreads: Floats) -> Floats:
         spreads: `(F,)`.
     """
     missing = np.isnan(chosen)
-    scaled = (chosen - centers) / np.maximum(spreads, _LEAST_SPREAD)
+    with np.errstate(over="ignore"):  # a value too large to scale is clipped like any other
+        scaled = (chosen - centers) / np.maximum(spreads, _LEAST_SPREAD)
     scaled = np.minimum(np.maximum(scaled, -_MOST_SPREADS), _MOST_SPREADS)
     scaled[missing] = 0.0
     return np.concatenate((scaled, missing), -1)

@@ -139,3 +139,11 @@ def test_a_kind_of_group_has_a_calibration_of_its_own() -> None:
     inputs = np.zeros(2 * len(NAMES))
     bits, other = (Hazard(both.over(basis)).logits(inputs) for basis in ("bits", ""))
     np.testing.assert_allclose(bits - other, 2.0)
+
+
+@pytest.mark.parametrize("huge", [1e308, -1e308, 2.05e307, math.inf, -math.inf])
+def test_a_feature_too_large_to_scale_is_clipped_like_any_other(huge: float) -> None:
+    center, spread = np.array([-1e308 if huge > 0 else 1e308]), np.array([1e-9])
+    found = inputs_of(np.array([huge]), center, spread)
+    assert found.tolist() == inputs_of(center + math.copysign(1e300, huge), center, spread).tolist()
+    assert found[1] == 0.0 and abs(found[0]) < 100
