@@ -141,7 +141,7 @@ def _section(section: msgspec.structs.FieldInfo) -> str:
         (
             _code(field.name),
             _code(config.variable(section.name, field.name)),
-            _code(msgspec.json.encode(field.default).decode()),
+            _code(msgspec.json.encode(_default(field)).decode()),
             _described(hints[field.name]),
         )
         for field in msgspec.structs.fields(section.type)
@@ -186,3 +186,9 @@ def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else "-"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    """What stands where nothing is given."""
+    made = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else made()

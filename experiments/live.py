@@ -8,7 +8,7 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from grokwatch.monitor.records import Alert
+from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Stage
 
 
@@ -41,14 +41,17 @@ class Announcer:
         test_accuracy: gives the newest one at a step, to show how little it said there.
     """
 
+    repeat_seconds: float | None = None
+
     def __init__(
         self, show: Callable[[str], None], test_accuracy: Callable[[int], float | None]
     ) -> None:
         self._show = show
         self._test_accuracy = test_accuracy
 
-    def fire(self, alert: Alert, /) -> None:
+    def fire(self, notice: Notice, /) -> None:
         """Say it, if it is a warning that begins."""
+        alert = notice.alert
         if alert.code is not AlertCode.LIKELY_GROKKING or alert.state is not AlertState.FIRING:
             return
         sure = alert.assessment.rise_probability if alert.assessment else None

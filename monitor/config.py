@@ -47,10 +47,67 @@ class MonitorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ] = None
 
 
+class ServiceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How `grokwatch serve` watches many runs; its token comes from the environment alone."""
+
+    host: Annotated[
+        str, msgspec.Meta(description="address to listen on; any but loopback needs a token")
+    ] = "127.0.0.1"
+    port: Annotated[
+        Annotated[int, msgspec.Meta(ge=0, le=65535)],
+        msgspec.Meta(description="port to listen on; 0 takes a free one"),
+    ] = 8420
+    store: Annotated[
+        str, msgspec.Meta(description="where history is kept: sqlite:///PATH, or env:NAME")
+    ] = "sqlite:///.grokwatch/service.db"
+    public_url: Annotated[
+        str, msgspec.Meta(description="address that people reach the page by, for links in alerts")
+    ] = ""
+    hosts: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="names that requests may ask for, beside host and public_url"),
+    ] = ()
+    hooks: Annotated[
+        tuple[str, ...], msgspec.Meta(description="targets that alerts are sent to")
+    ] = ("log:",)
+    sources: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="MLflow servers to watch: mlflow:ADDRESS/EXPERIMENT"),
+    ] = ()
+    metric_names: Annotated[
+        dict[str, str],
+        msgspec.Meta(description="what metrics of sources mean: their name to ours; else guessed"),
+    ] = {}
+    poll_seconds: Annotated[
+        Annotated[float, msgspec.Meta(ge=0.1)],
+        msgspec.Meta(description="rest between two looks at a source"),
+    ] = 10.0
+    predictor: Annotated[str, msgspec.Meta(description="who judges")] = DEFAULT_PREDICTOR
+    keep_points: Annotated[
+        Annotated[int, msgspec.Meta(ge=1000)],
+        msgspec.Meta(description="observations kept of a run; older ones are thinned beyond it"),
+    ] = 50_000
+    keep_days: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        msgspec.Meta(description="days that a run is kept after it was last seen; none for ever"),
+    ] = None
+    top_runs: Annotated[
+        Annotated[int, msgspec.Meta(ge=0, le=1000)],
+        msgspec.Meta(description="most active runs with series of their own in /metrics"),
+    ] = 100
+    requests_per_second: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)],
+        msgspec.Meta(
+            description="sustained requests that one address may make; bursts of ten times"
+        ),
+    ] = 200.0
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Every section."""
 
     monitor: MonitorSection = MonitorSection()
+    service: ServiceSection = ServiceSection()
 
 
 def load(

@@ -9,6 +9,8 @@ GrokwatchError
 |-- JournalError             the journal cannot be opened or written
 |   `-- JournalLockedError   another writer holds this run's journal
 |-- SinkError                a sink could not take records; the journal keeps them
+|-- StoreError               the service's store cannot be opened, read or written
+|   `-- ConflictError        another writer pushes under the same run and attempt
 |-- HookError                an alert hook could not deliver; the journal keeps the alert
 `-- SignalError              a signal could not be computed on this snapshot
 ```
@@ -51,7 +53,27 @@ class SinkError(GrokwatchError):
 
 
 class HookError(GrokwatchError):
-    """An alert hook could not deliver; the journal keeps the alert."""
+    """An alert hook could not deliver; the journal keeps the alert.
+
+    Attributes:
+        retry_after_seconds: how long the receiver asked to be left alone, where it did.
+        is_gone: whether the receiver is gone for good: nothing should be sent to it any more.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after_seconds: float | None = None, is_gone: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.is_gone = is_gone
+
+
+class StoreError(GrokwatchError):
+    """The service's store cannot be opened, read or written."""
+
+
+class ConflictError(StoreError):
+    """Another writer pushes under the same run and attempt, or a newer attempt has begun."""
 
 
 class SignalError(GrokwatchError):

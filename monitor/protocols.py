@@ -5,7 +5,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from grokwatch.monitor.records import Alert, AnyRecord, Assessment, Evaluation, Observation
+from grokwatch.monitor.notice import Notice
+from grokwatch.monitor.records import AnyRecord, Assessment, Evaluation, Observation
 
 
 class Levels(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,8 +90,14 @@ class Sink(Protocol):
 
 
 class AlertHook(Protocol):
-    """Carries one alert to people or programs; raises `HookError` where it could not."""
+    """Carries one alert to people or programs; raises `HookError` where it could not.
 
-    def fire(self, alert: Alert, /) -> None:
-        """Deliver the alert, or raise `HookError`."""
+    `repeat_seconds` is set where the receiver forgets: the service then fires an alert that is on
+    again that often, and for five minutes after it resolved.
+    """
+
+    repeat_seconds: float | None
+
+    def fire(self, notice: Notice, /) -> None:
+        """Deliver the notice, or raise `HookError`."""
         ...

@@ -13,6 +13,7 @@ from importlib import import_module
 from grokwatch.monitor.alerts._policy import AlertPolicy
 from grokwatch.monitor.alerts._will_not_grok import DEFAULT_SPARE, is_spared
 from grokwatch.monitor.errors import ConfigurationError, HookError, SinkError
+from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.protocols import AlertHook
 from grokwatch.monitor.records import Alert, AnyRecord
 from grokwatch.monitor.vocabulary import AlertState, Severity
@@ -67,7 +68,7 @@ class HookSink:
     def _deliver(self, alert: Alert) -> None:
         """Fire, then remember."""
         try:
-            self._hook.fire(alert)
+            self._hook.fire(Notice(alert=alert))
         except HookError as error:
             msg = f"Alert {alert.id} was not delivered: {error}"
             raise SinkError(msg) from error

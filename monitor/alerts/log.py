@@ -7,7 +7,7 @@ import logging
 import re
 
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.records import Alert
+from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.vocabulary import Severity
 
 _LEVELS = {
@@ -28,8 +28,11 @@ class LogHook:
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self._logger = logger or logging.getLogger(__name__)
 
-    def fire(self, alert: Alert, /) -> None:
+    repeat_seconds: float | None = None
+
+    def fire(self, notice: Notice, /) -> None:
         """Write one line: code, state, message, and the alert's name."""
+        alert = notice.alert
         line = f"{alert.code.value} {alert.state.value}: {alert.message} [alert {alert.id}]"
         self._logger.log(_LEVELS[alert.severity], "%s", one_line(line))
 

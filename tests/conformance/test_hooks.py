@@ -8,6 +8,7 @@ import pytest
 
 import grokwatch.monitor.alerts as package
 from grokwatch.monitor.alerts import HookSink, connect
+from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.protocols import AlertHook
 from grokwatch.monitor.records import Alert, Assessment, Chance, alert_id
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
@@ -48,30 +49,32 @@ class HookConformance:
     def test_takes_every_code_severity_and_state(
         self, hook: AlertHook, code: AlertCode, severity: Severity, state: AlertState
     ) -> None:
-        hook.fire(msgspec.structs.replace(ALERT, code=code, severity=severity, state=state))
+        hook.fire(
+            Notice(alert=msgspec.structs.replace(ALERT, code=code, severity=severity, state=state))
+        )
 
     def test_takes_the_same_alert_again(self, hook: AlertHook) -> None:
-        hook.fire(ALERT)
-        hook.fire(ALERT)
+        hook.fire(Notice(alert=ALERT))
+        hook.fire(Notice(alert=ALERT))
 
     def test_takes_an_alert_without_assessment(self, hook: AlertHook) -> None:
-        hook.fire(msgspec.structs.replace(ALERT, assessment=None))
+        hook.fire(Notice(alert=msgspec.structs.replace(ALERT, assessment=None)))
 
     @pytest.mark.parametrize(
         "text", ["", "%s %d {}", "a\r\nb", "\x1b[31m", "\ud800", "x" * 100_000]
     )
     def test_takes_any_text(self, hook: AlertHook, text: str) -> None:
-        hook.fire(msgspec.structs.replace(ALERT, run_id=text, message=text))
+        hook.fire(Notice(alert=msgspec.structs.replace(ALERT, run_id=text, message=text)))
 
     def test_changes_nothing_it_was_given(self, hook: AlertHook) -> None:
         before = msgspec.msgpack.encode(ALERT)
-        hook.fire(ALERT)
+        hook.fire(Notice(alert=ALERT))
         assert msgspec.msgpack.encode(ALERT) == before
 
     def test_two_of_it_do_not_disturb_each_other(self) -> None:
         first, second = connect(self.target), connect(self.target)
-        first.fire(ALERT)
-        second.fire(ALERT)
+        first.fire(Notice(alert=ALERT))
+        second.fire(Notice(alert=ALERT))
 
     def test_serves_as_a_sink(self, hook: AlertHook) -> None:
         sink = HookSink(hook)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from grokwatch.monitor.alerts import AlertPolicy, HookSink, connect
 from grokwatch.monitor.alerts.log import LogHook, one_line
 from grokwatch.monitor.errors import ConfigurationError, HookError, SinkError
+from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.records import (
     Alert,
     AnyRecord,
@@ -326,11 +327,13 @@ class Recorder:
         self._failures = set(failures)
         self._calls = 0
 
-    def fire(self, alert: Alert, /) -> None:
+    repeat_seconds: float | None = None
+
+    def fire(self, notice: Notice, /) -> None:
         self._calls += 1
         if self._calls in self._failures:
             raise HookError("the wire is cut")
-        self.alerts.append(alert)
+        self.alerts.append(notice.alert)
 
 
 def story() -> list[Alert]:
@@ -395,8 +398,8 @@ def test_unknown_hook_lists_the_known() -> None:
 def test_log_hook_writes_one_line_at_the_alert_s_level(caplog: pytest.LogCaptureFixture) -> None:
     firing, cleared = story()[:2]
     with caplog.at_level(logging.INFO):
-        connect("log:").fire(firing)
-        connect("log:training.alerts").fire(cleared)
+        connect("log:").fire(Notice(alert=firing))
+        connect("log:training.alerts").fire(Notice(alert=cleared))
     assert [(record.name, record.levelno) for record in caplog.records] == [
         ("grokwatch.monitor.alerts.log", logging.WARNING),
         ("training.alerts", logging.INFO),
@@ -411,7 +414,7 @@ def test_log_hook_writes_one_line_at_the_alert_s_level(caplog: pytest.LogCapture
 )
 def test_log_hook_keeps_one_event_on_one_line(name: str, caplog: pytest.LogCaptureFixture) -> None:
     alert = msgspec.structs.replace(story()[0], message=f"{name}: likely")
-    LogHook().fire(alert)
+    LogHook().fire(Notice(alert=alert))
     (record,) = caplog.records
     line = record.getMessage()
     assert line.isprintable()

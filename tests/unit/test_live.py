@@ -1,6 +1,7 @@
 import pytest
 
 from grokwatch.experiments.live import Announcer, Reading, progress_bar, progress_lines
+from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.records import Alert, Assessment, Chance
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
@@ -32,7 +33,7 @@ def alert(
 
 def test_the_crossing_is_announced_in_one_line() -> None:
     shown: list[str] = []
-    Announcer(shown.append, lambda _: 0.0219).fire(alert())
+    Announcer(shown.append, lambda _: 0.0219).fire(Notice(alert=alert()))
     assert shown == [">>> step 1,200: likely to generalise if training goes on (p 0.75, test 2.1%)"]
 
 
@@ -41,7 +42,7 @@ def test_the_crossing_is_announced_in_one_line() -> None:
 )
 def test_nothing_else_is_announced(other: Alert) -> None:
     shown: list[str] = []
-    Announcer(shown.append, lambda _: None).fire(other)
+    Announcer(shown.append, lambda _: None).fire(Notice(alert=other))
     assert shown == []
 
 
