@@ -85,6 +85,9 @@ class Settings:
     def connect(self, tracking: str | None) -> dict[str, Sink]:
         """Connect sinks and hooks, each by a name.
 
+        Where records are pushed to a service, it alone fires hooks that targets name; hook objects
+        are the program's own, and stay.
+
         Args:
             tracking: sink target of a tracking server that the trainer has already, or None; it
                 takes the place of the default one.
@@ -96,7 +99,14 @@ class Settings:
         if tracking is not None and tuple(self.sinks) == DEFAULT_SINKS:
             targets[0] = tracking
         connected = dict(map(_sink, enumerate(targets)))
-        return connected | dict(map(_hook, enumerate(self.hooks)))
+        is_pushed = any(isinstance(target, str) and _is_service(target) for target in targets)
+        hooks = [hook for hook in self.hooks if not (is_pushed and isinstance(hook, str))]
+        return connected | dict(map(_hook, enumerate(hooks)))
+
+
+def _is_service(target: str) -> bool:
+    """Whether a sink's target is a service that judges and fires hooks itself."""
+    return target.partition(":")[0] == "remote"
 
 
 def _sink(numbered: tuple[int, str | Sink]) -> tuple[str, Sink]:

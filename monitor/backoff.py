@@ -32,10 +32,17 @@ class Backoff:
         Returns:
             Seconds to wait: between half of the bound and the bound, which doubles up to the cap.
         """
-        bound = min(self._cap_seconds, self._first_seconds * 2.0 ** min(self._num_failures, 60))
         self._num_failures += 1
-        return bound * self._random.uniform(0.5, 1.0)
+        return delay(self._num_failures, self._first_seconds, self._cap_seconds, self._random)
 
     def succeeded(self) -> None:
         """Start over from the first delay."""
         self._num_failures = 0
+
+
+def delay(
+    num_failures: int, first_seconds: float, cap_seconds: float, source: random.Random
+) -> float:
+    """Seconds to wait after so many failures in a row, from 1: the rule behind `Backoff`."""
+    bound = min(cap_seconds, first_seconds * 2.0 ** min(num_failures - 1, 60))
+    return bound * source.uniform(0.5, 1.0)

@@ -1,0 +1,124 @@
+"""What the store knows of a run, read back in the words of records: for judges that take it up."""
+
+from collections.abc import Iterator
+from typing import Any, final
+
+import msgspec
+from sqlalchemy import Connection, Select, func, select, tuple_
+
+from grokwatch.monitor import wire
+from grokwatch.monitor.notice import Notice
+from grokwatch.monitor.records import Alert, AnyRecord, Assessment
+from grokwatch.monitor.service.judges import Saved
+from grokwatch.monitor.service.line import NOWHERE, Place, Standing
+from grokwatch.monitor.service.store.tables import alerts, assessments, notices, records, states
+from grokwatch.monitor.service.store.writes import HELD, JUDGED, WAITING
+
+
+@final
+class Archive:
+    """One run's past, within one transaction.
+
+    Args:
+        connection: the transaction.
+        run_id: of the run.
+    """
+
+    def __init__(self, connection: Connection, run_id: str) -> None:
+        self._connection = connection
+        self._run_id = run_id
+
+    def saved(self) -> Saved | None:
+        """The watcher's state as it was committed last."""
+        chosen = select(states.c.payload).where(states.c.run_id == self._run_id)
+        payload = self._connection.execute(chosen).scalar_one_or_none()
+        return None if payload is None else msgspec.msgpack.decode(payload, type=Saved)
+
+    def judged(
+        self, *, after: Place = NOWHERE, through: Place | None = None
+    ) -> Iterator[AnyRecord]:
+        """Records that were judged, in order."""
+        place = tuple_(records.c.attempt, records.c.seq)
+        chosen = self._records().where(records.c.place == JUDGED, place > after)
+        if through is not None:
+            chosen = chosen.where(place <= through)
+        for row in self._connection.execute(chosen):
+            yield wire.decode(row.payload)
+
+    def unjudged(self, *places: str) -> list[Standing]:
+        """Records that were stored and not judged yet, in order."""
+        chosen = self._records().where(records.c.place.in_(places or (HELD, WAITING)))
+        rows = self._connection.execute(chosen)
+        return [Standing(wire.decode(row.payload), row.after_seq) for row in rows]
+
+    def known(self, low: Place, high: Place) -> dict[Place, bytes]:
+        """Records stored between two places, both included."""
+        place = tuple_(records.c.attempt, records.c.seq)
+        chosen = select(records.c.attempt, records.c.seq, records.c.payload).where(
+            records.c.run_id == self._run_id, place >= low, place <= high
+        )
+        rows = self._connection.execute(chosen)
+        return {(row.attempt, row.seq): row.payload for row in rows}
+
+    def beginning(self, attempt: int) -> bytes | None:
+        """The start of an attempt, as it was stored first."""
+        chosen = self._records().where(
+            records.c.kind == "run_started", records.c.attempt == attempt
+        )
+        row = self._connection.execute(chosen.limit(1)).first()
+        return None if row is None else bytes(row.payload)
+
+    def first_steps(self) -> dict[int, int]:
+        """Attempt -> the step of its first observation."""
+        chosen = (
+            select(records.c.attempt, func.min(records.c.step).label("first_step"))
+            .where(records.c.run_id == self._run_id, records.c.kind == "observation")
+            .where(records.c.place == JUDGED)
+            .group_by(records.c.attempt)
+        )
+        rows = self._connection.execute(chosen)
+        return {row.attempt: row.first_step for row in rows}
+
+    def before(self, place: Place) -> Place:
+        """Place of the newest record that was judged before one."""
+        here = tuple_(records.c.attempt, records.c.seq)
+        chosen = (
+            select(records.c.attempt, records.c.seq)
+            .where(records.c.run_id == self._run_id, records.c.place == JUDGED, here < place)
+            .order_by(records.c.attempt.desc(), records.c.seq.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(chosen).first()
+        return NOWHERE if row is None else (row.attempt, row.seq)
+
+    def announced(self) -> list[Alert]:
+        """Every alert in every state that it was announced in, the oldest first."""
+        chosen = (
+            select(notices.c.payload)
+            .join(alerts, alerts.c.id == notices.c.alert_id)
+            .where(alerts.c.run_id == self._run_id)
+            .order_by(notices.c.created, notices.c.step)
+        )
+        payloads = self._connection.execute(chosen).scalars()
+        return [msgspec.msgpack.decode(payload, type=Notice).alert for payload in payloads]
+
+    def assessments(self, *, before: Place, most: int) -> Iterator[Assessment]:
+        """Assessments before a place, the newest first."""
+        place = tuple_(assessments.c.attempt, assessments.c.seq)
+        chosen = (
+            select(assessments.c.payload)
+            .where(assessments.c.run_id == self._run_id, place < before)
+            .order_by(assessments.c.attempt.desc(), assessments.c.seq.desc())
+            .limit(most)
+        )
+        for payload in self._connection.execute(chosen).scalars():
+            record = wire.decode(payload)
+            if isinstance(record, Assessment):
+                yield record
+
+    def _records(self) -> Select[Any]:
+        return (
+            select(records.c.payload, records.c.after_seq)
+            .where(records.c.run_id == self._run_id)
+            .order_by(records.c.attempt, records.c.seq)
+        )

@@ -1,0 +1,75 @@
+"""Making a run's judge from the store: from its state and what came after, or from all of it."""
+
+import logging
+from collections.abc import Mapping
+
+from grokwatch.monitor.errors import GrokwatchError
+from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.service.archive import Archive
+from grokwatch.monitor.service.judges import Judge
+from grokwatch.monitor.service.line import Line, Place
+
+_log = logging.getLogger(__name__)
+
+
+def restored(archive: Archive, predictor: str, front: Place) -> Judge:
+    """The judge as it was after the record at `front`, which was judged last.
+
+    The state that was committed is taken up, and the suffix after it is judged again, silently. A
+    state that this predictor cannot read, or none, is made up for by judging everything again.
+
+    Args:
+        archive: of the run.
+        predictor: target of the predictor.
+        front: place of the record that was judged last, `NOWHERE` where none was.
+
+    Returns:
+        The judge, its line without the records that are not judged yet.
+    """
+    saved = archive.saved()
+    if saved is not None and saved.predictor == predictor:
+        judge = Judge(predictor, Line(front))
+        try:
+            judge.restore(saved)
+        except GrokwatchError as error:
+            _log.warning("a state was not taken up (%s); its run is judged again", error)
+        else:
+            for record in archive.judged(after=saved.place, through=front):
+                judge.judge(record)
+            return judge
+    return rejudged(archive, predictor, front)
+
+
+def rejudged(
+    archive: Archive, predictor: str, front: Place, *, rewound: Observation | None = None
+) -> Judge:
+    """A judge made afresh, who was shown all that was not undone and knows what was announced.
+
+    Args:
+        archive: of the run.
+        predictor: target of the predictor.
+        front: place of the record that was judged last.
+        rewound: the first observation of an attempt that went back; it is not judged here.
+
+    Returns:
+        The judge.
+    """
+    first_steps = archive.first_steps()
+    if rewound is not None:
+        first_steps[rewound.attempt] = rewound.step
+    judge = Judge(predictor, Line(front))
+    for record in archive.judged(through=front):
+        if not _is_undone(record, first_steps):
+            judge.judge(record)
+    for alert in archive.announced():
+        judge.remember(alert)
+    return judge
+
+
+def _is_undone(record: AnyRecord, first_steps: Mapping[int, int]) -> bool:
+    """Whether a later attempt measured again from that step, or from one before."""
+    if not isinstance(record, Observation | Evaluation):
+        return False
+    return any(
+        record.step >= step for attempt, step in first_steps.items() if attempt > record.attempt
+    )

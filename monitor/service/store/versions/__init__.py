@@ -1,0 +1,1 @@
+"""Migrations, one file each; a released one never changes."""
