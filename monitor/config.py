@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from grokwatch.monitor import secrets
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 
@@ -157,20 +158,9 @@ def resolve(target: str, environment: Mapping[str, str] | None = None) -> str:
         'mlflow:http://mlflow:5000'
     """
     module, _, argument = target.partition(":")
-    if not argument.startswith("env:"):
+    if not argument.startswith(secrets.PREFIX):
         return target
-    variables = os.environ if environment is None else environment
-    name = argument.removeprefix("env:")
-    if name in variables:
-        return f"{module}:{variables[name]}"
-    file = variables.get(f"{name}_FILE")
-    if file is None:
-        msg = (
-            f"Expected the environment variable {name} or {name}_FILE for the target {target!r}, "
-            f"got neither. Try: export {name}=..."
-        )
-        raise ConfigurationError(msg)
-    return f"{module}:{_read(Path(file)).strip()}"
+    return f"{module}:{secrets.secret(argument, environment)}"
 
 
 def variable(section: str, key: str) -> str:
@@ -250,18 +240,25 @@ def _build(section: str, values: Mapping[str, object]) -> msgspec.Struct:
 
 def _convert(section: str, field: msgspec.structs.FieldInfo, value: object) -> object:
     plain = value
-    if isinstance(value, str) and isinstance(field.default, tuple):
-        plain = [part.strip() for part in value.split(",") if part.strip()]
-    elif value == "none" and not isinstance(field.default, str):
-        plain = None
     try:
+        if isinstance(value, str) and isinstance(field.default, tuple):
+            plain = _listed(value)
+        elif value == "none" and not isinstance(field.default, str):
+            plain = None
         return msgspec.convert(plain, field.type, strict=False)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         msg = (
             f"Expected {section}.{field.name} to be valid, got {value!r}: {error}. "
             f"Try its default, {field.default!r}."
         )
         raise ConfigurationError(msg) from error
+
+
+def _listed(text: str) -> list[str]:
+    """Read several texts from a variable: a JSON array, or parts between commas."""
+    if text.lstrip().startswith("["):
+        return msgspec.json.decode(text, type=list[str])
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _read(file: Path) -> str:

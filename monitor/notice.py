@@ -5,10 +5,16 @@ written from.
 """
 
 import datetime
+import re
+from typing import Any
 
 import msgspec
 
 from grokwatch.monitor.records import Alert, Chance, Interval
+
+_LONGEST = (2000, 500, 100, 20)
+_FEW = 8
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +79,13 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True):
     data: _Data
 
 
-def payload(notice: Notice) -> bytes:
+def payload(notice: Notice, *, most_bytes: int | None = None) -> bytes:
     """Write a notice as the JSON that programs receive.
 
     Args:
         notice: what to tell.
+        most_bytes: bytes that it may have, at least 10,000; long texts and lists are cut for it,
+            and links that are too long are left out.
 
     Returns:
         One JSON object in UTF-8: `type` is `alert.<state>`, `timestamp` the alert's time in RFC
@@ -90,6 +98,14 @@ def payload(notice: Notice) -> bytes:
         >>> payload(Notice(alert=alert))[:62]
         b'{"type":"alert.firing","timestamp":"1970-01-01T00:00:00+00:00"'
     """
+    whole = _written(_body(notice))
+    if most_bytes is None or len(whole) <= most_bytes:
+        return whole
+    shorter = (_written(_body(_cut(notice, longest))) for longest in _LONGEST)
+    return next(body for body in shorter if len(body) <= most_bytes)
+
+
+def _body(notice: Notice) -> _Payload:
     alert, judged = notice.alert, notice.alert.assessment
     data = _Data(
         alert_id=alert.id,
@@ -113,8 +129,50 @@ def payload(notice: Notice) -> bytes:
         moved=notice.moved,
         links=notice.links,
     )
-    body = _Payload(type=f"alert.{alert.state.value}", timestamp=_instant(alert.time), data=data)
-    return msgspec.json.encode(body)
+    return _Payload(type=f"alert.{alert.state.value}", timestamp=_instant(alert.time), data=data)
+
+
+def _written(body: object) -> bytes:
+    """JSON in UTF-8; half a surrogate pair, which UTF-8 does not have, becomes U+FFFD."""
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_whole(msgspec.to_builtins(body)))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list | tuple):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(each) for key, each in value.items()}
+    return value
+
+
+def _cut(notice: Notice, longest: int) -> Notice:
+    """Shorten texts to `longest` characters, and keep a few of what there are many."""
+    alert, judged = notice.alert, notice.alert.assessment
+    if judged is not None:
+        judged = msgspec.structs.replace(
+            judged,
+            predictor=judged.predictor[:longest],
+            chances=judged.chances[:_FEW],
+            rising=judged.rising[:_FEW],
+        )
+    loudest = sorted(notice.moved, key=lambda each: -abs(each.contribution))[:_FEW]
+    links = [(what[:longest], where) for what, where in notice.links.items()]
+    return Notice(
+        alert=msgspec.structs.replace(
+            alert,
+            run_id=alert.run_id[:longest],
+            message=alert.message[:longest],
+            assessment=judged,
+        ),
+        name=notice.name[:longest],
+        moved=tuple(msgspec.structs.replace(m, signal=m.signal[:longest]) for m in loudest),
+        links=dict([link for link in links if len(link[1]) <= longest][:_FEW]),
+    )
 
 
 def _instant(seconds: float) -> str:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from importlib import import_module
 
+from grokwatch.monitor.alerts._name import hook_name
 from grokwatch.monitor.alerts._policy import AlertPolicy
 from grokwatch.monitor.alerts._will_not_grok import DEFAULT_SPARE, is_spared
 from grokwatch.monitor.errors import ConfigurationError, HookError, SinkError
@@ -18,7 +19,7 @@ from grokwatch.monitor.protocols import AlertHook
 from grokwatch.monitor.records import Alert, AnyRecord
 from grokwatch.monitor.vocabulary import AlertState, Severity
 
-__all__ = ["DEFAULT_SPARE", "AlertPolicy", "HookSink", "connect", "is_spared"]
+__all__ = ["DEFAULT_SPARE", "AlertPolicy", "HookSink", "connect", "hook_name", "is_spared"]
 
 _MAX_REMEMBERED = 1024
 
@@ -87,7 +88,8 @@ def connect(target: str) -> AlertHook:
         The hook.
 
     Raises:
-        ConfigurationError: no module of that name, or an argument it does not take.
+        ConfigurationError: no module of that name, an argument that it does not take, or a library
+            that it needs and that is not installed.
 
     Example:
         >>> type(connect("log:")).__name__
@@ -99,5 +101,12 @@ def connect(target: str) -> AlertHook:
     if name not in known:
         msg = f"Expected an alert hook among {', '.join(known)}, got {name!r}. Try 'log:'."
         raise ConfigurationError(msg)
-    hook: AlertHook = import_module(f"{__name__}.{name}").connect(argument)
+    try:
+        hook: AlertHook = import_module(f"{__name__}.{name}").connect(argument)
+    except ModuleNotFoundError as error:
+        msg = (
+            f"Expected the libraries that {name!r} needs, got no {error.name!r}. "
+            "Try: pip install 'grokwatch[service]'"
+        )
+        raise ConfigurationError(msg) from error
     return hook

@@ -6,12 +6,13 @@ from grokwatch.monitor.alerts._episodes import Episode
 from grokwatch.monitor.records import Alert, Assessment, Evaluation, alert_id
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity
 
-_LOUDNESS = {
+LOUDNESS = {
     AlertCode.LIKELY_GROKKING: Severity.WARNING,
     AlertCode.WILL_NOT_GROK: Severity.WARNING,
     AlertCode.COLLAPSE: Severity.CRITICAL,
     AlertCode.NUMERICALLY_STUCK: Severity.WARNING,
 }
+"""How loudly each code begins."""
 
 
 class Change(NamedTuple):
@@ -49,7 +50,7 @@ def alert_of(
         id=alert_id(record.run_id, code, episode.number),
         code=code,
         episode=episode.number,
-        severity=_LOUDNESS[code] if is_firing else Severity.INFO,
+        severity=LOUDNESS[code] if is_firing else Severity.INFO,
         state=episode.state,
         step=record.step,
         time=time,

@@ -5,19 +5,17 @@ tests are generated from it.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from grokwatch.monitor.records import SignalInfo, signal_of
+from grokwatch.monitor.text import inert, is_plain
 
 _NOT_MLFLOW = re.compile(r"[^A-Za-z0-9_.\- ]")
 _NOT_PROMETHEUS = re.compile(r"[^A-Za-z0-9]+")
 _RESERVED_ENDINGS = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
-_UNSAFE_CHARACTERS = frozenset("<>\"'`\\{}&")
 _MLFLOW_LENGTH = 250
-_LABEL_BYTES = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +25,14 @@ class Metric:
     Attributes:
         prometheus: its name in Prometheus; counters end in `_total`.
         mlflow: its key in MLflow; "" where MLflow has none.
-        kind: gauge or counter.
+        kind: gauge, counter, or histogram.
         labels: label names in Prometheus.
         summary: one sentence on what it says.
     """
 
     prometheus: str
     mlflow: str = ""
-    kind: Literal["gauge", "counter"] = "gauge"
+    kind: Literal["gauge", "counter", "histogram"] = "gauge"
     labels: tuple[str, ...] = ("run", "task")
     summary: str
 
@@ -225,30 +223,21 @@ def summary_of(key: str, signals: Sequence[SignalInfo]) -> str:
     summaries = {signal.name: signal.summary for signal in signals}
     for candidate in (key, name, signal_of(key)):
         if summaries.get(candidate):
-            return "".join(c if _is_plain(c) else " " for c in summaries[candidate])
+            return "".join(c if is_plain(c) else " " for c in summaries[candidate])
     return f"Signal {_word(key)}."
 
 
 def label_value(text: str) -> str:
     """Make any text safe as a label value, for Prometheus and for pages that show it raw.
 
-    Control, bidirectional and separator characters, lone surrogates, angle brackets, quotes,
-    braces, `&` and backslash become `_`; the result has at most 128 bytes of UTF-8.
-
     Args:
         text: any text, such as a run's name.
 
     Returns:
-        The text, or its nearest safe form.
+        The text, or its nearest safe form, at most 128 bytes of UTF-8 (`text.inert`).
 
     Example:
         >>> label_value("seed 3 <b>")
         'seed 3 _b_'
     """
-    safe = "".join(c if _is_plain(c) and c not in _UNSAFE_CHARACTERS else "_" for c in text)
-    return safe.encode()[:_LABEL_BYTES].decode(errors="ignore")
-
-
-def _is_plain(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category[0] != "C" and category not in {"Zl", "Zp"}
+    return inert(text)

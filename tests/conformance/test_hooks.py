@@ -1,7 +1,7 @@
 """What every alert hook keeps to. A new one adds a subclass with its target; the checks follow."""
 
 import pkgutil
-from typing import ClassVar
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.protocols import AlertHook
 from grokwatch.monitor.records import Alert, Assessment, Chance, alert_id
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
+from tests.receivers import Receiver
 
 ALERT = Alert(
     run_id="a",
@@ -35,9 +36,12 @@ ALERT = Alert(
 
 
 class HookConformance:
-    """The contract of `AlertHook`, executable; a subclass names its `target`."""
+    """The contract of `AlertHook`, executable; a subclass names its `target`.
 
-    target: ClassVar[str]
+    Where that depends on a port, the subclass completes it in a fixture.
+    """
+
+    target: str
 
     @pytest.fixture
     def hook(self) -> AlertHook:
@@ -84,6 +88,47 @@ class HookConformance:
 
 class TestLog(HookConformance):
     target = "log:"
+
+
+class TestFunction(HookConformance):
+    target = "function:builtins:id"
+
+
+class TestCommand(HookConformance):
+    target = 'command:["cat"]'
+
+
+class TestWebhook(HookConformance):
+    target = "webhook:"
+
+    @pytest.fixture(autouse=True)
+    def receiver(self) -> Iterator[None]:
+        with Receiver() as receiver:
+            self.target = f"webhook:http://{receiver.authority}/,allow=private"
+            yield
+            assert receiver.requests
+
+
+class TestAlertmanager(HookConformance):
+    target = "alertmanager:"
+
+    @pytest.fixture(autouse=True)
+    def receiver(self) -> Iterator[None]:
+        with Receiver() as receiver:
+            self.target = f"alertmanager:http://{receiver.authority},allow=private"
+            yield
+            assert receiver.requests
+
+
+class TestApprise(HookConformance):
+    target = "apprise:"
+
+    @pytest.fixture(autouse=True)
+    def receiver(self) -> Iterator[None]:
+        with Receiver() as receiver:
+            self.target = f"apprise:json://{receiver.authority}/"
+            yield
+            assert receiver.requests
 
 
 def test_every_hook_is_checked() -> None:

@@ -387,7 +387,8 @@ def test_sink_remembers_a_bounded_number() -> None:
 
 def test_unknown_hook_lists_the_known() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"Expected an alert hook among log, got '_policy'"
+        ConfigurationError,
+        match=r"Expected an alert hook among alertmanager, .*, webhook, got '_policy'",
     ):
         connect("_policy:")
 

@@ -2,6 +2,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from grokwatch.monitor import config
@@ -116,6 +117,14 @@ def test_an_unknown_argument_is_an_error() -> None:
 def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"Expected a readable file, got .*nowhere\.toml"):
         config.load(tmp_path / "nowhere.toml", environment={})
+
+
+def test_targets_with_commas_come_as_a_json_array() -> None:
+    hooks = ("log:", "webhook:env:HOOK,secret=env:S", 'command:["a", "b"]')
+    text = msgspec.json.encode(hooks).decode()
+    assert config.load(environment={"GROKWATCH_SERVICE_HOOKS": text}).service.hooks == hooks
+    with pytest.raises(ConfigurationError, match=r"Expected service\.hooks to be valid, got"):
+        config.load(environment={"GROKWATCH_SERVICE_HOOKS": '["log:"'})
 
 
 def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
