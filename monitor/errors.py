@@ -11,6 +11,7 @@ GrokwatchError
 |-- SinkError                a sink could not take records; the journal keeps them
 |-- StoreError               the service's store cannot be opened, read or written
 |   `-- ConflictError        another writer pushes under the same run and attempt
+|-- SourceError              a source of runs could not be read; it is asked again later
 |-- HookError                an alert hook could not deliver; the journal keeps the alert
 `-- SignalError              a signal could not be computed on this snapshot
 ```
@@ -50,6 +51,18 @@ class JournalLockedError(JournalError):
 
 class SinkError(GrokwatchError):
     """A sink could not take records; the journal keeps them."""
+
+
+class SourceError(GrokwatchError):
+    """A source of runs could not be read; it is asked again later.
+
+    Attributes:
+        is_away: whether nobody answers at all, so that asking for the next run is of no use.
+    """
+
+    def __init__(self, message: str, *, is_away: bool = False) -> None:
+        super().__init__(message)
+        self.is_away = is_away
 
 
 class HookError(GrokwatchError):

@@ -28,12 +28,13 @@ class Place:
     experiment: str
 
     @classmethod
-    def parse(cls, text: str) -> "Place":
+    def parse(cls, text: str, *, default: str = DEFAULT_EXPERIMENT) -> "Place":
         """Read `http://host:5000/experiment`, `sqlite:///file.db#experiment` and their like.
 
         Args:
             text: a tracking URI. The fragment names the experiment; of an HTTP address without a
                 fragment, the path does. Empty means the SQLite file in the working directory.
+            default: the experiment where the text names none.
 
         Returns:
             The place.
@@ -59,7 +60,7 @@ class Place:
                 f"writes into plain folders. Try 'mlflow:{DEFAULT_URI}'."
             )
             raise ConfigurationError(msg)
-        return cls(uri, experiment or DEFAULT_EXPERIMENT)
+        return cls(uri, experiment or default)
 
     def reach(self) -> None:
         """Make sure that a server answers, before MLflow begins its minutes of retries.
