@@ -8,6 +8,7 @@ This file imports neither torch nor numpy: the judging half of grokwatch runs wi
 """
 
 import hashlib
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -37,6 +38,7 @@ class SignalInfo(_Part, frozen=True, kw_only=True):
     access: str = TRAIN_SIDE
 
 
+@lru_cache(maxsize=4096)
 def signal_of(key: str) -> str:
     """Name of the signal that a key `name[.part][@role]` of `Observation.values` belongs to.
 

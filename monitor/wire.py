@@ -102,7 +102,7 @@ def to_json(record: AnyRecord) -> bytes:
         b'"time":0.5,"test_loss":"inf","test_accuracy":null}'
     """
     try:
-        return msgspec.json.encode(_freeze(msgspec.to_builtins(record, enc_hook=_plain)))
+        return msgspec.json.encode(freeze(msgspec.to_builtins(record, enc_hook=_plain)))
     except (TypeError, *_NOT_A_RECORD) as error:
         raise WireError(_cannot_write(record, error)) from error
 
@@ -179,19 +179,30 @@ def _cannot_read(form: str, data: bytes, error: Exception) -> str:
     )
 
 
-def _freeze(value: Any) -> Any:
-    """Replace non-finite floats anywhere in a tree by their names."""
+def freeze(value: Any) -> Any:
+    """Replace non-finite floats anywhere in a tree by their names.
+
+    Args:
+        value: builtins, as `msgspec.to_builtins` makes them.
+
+    Returns:
+        The same tree with "nan", "inf" and "-inf" for what JSON lacks.
+
+    Example:
+        >>> freeze({"a": [1.0, float("-inf")]})
+        {'a': [1.0, '-inf']}
+    """
     if isinstance(value, float):
         return value if math.isfinite(value) else str(float(value))
     if isinstance(value, dict):
-        return {key: _freeze(item) for key, item in value.items()}
+        return {key: freeze(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_freeze(item) for item in value]
+        return [freeze(item) for item in value]
     return value
 
 
 def _thaw(value: Any, kind: inspect.Type) -> Any:
-    """Put back the floats that `_freeze` named, wherever the type wants one."""
+    """Put back the floats that `freeze` named, wherever the type wants one."""
     match kind:
         case inspect.FloatType():
             return _FROM_TEXT.get(value, value) if isinstance(value, str) else value

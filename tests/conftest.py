@@ -7,8 +7,9 @@ for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MPLBACKEND"] = "Agg"
 
-import sys  # noqa: E402  (the variables above must be set before anything is imported)
-from collections.abc import Callable, Generator  # noqa: E402
+import contextlib  # noqa: E402  (the variables above must be set before anything is imported)
+import sys  # noqa: E402
+from collections.abc import Callable, Generator, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
@@ -42,6 +43,28 @@ def one_thread() -> None:
     """Keep torch, where it was imported, to one thread."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], contextlib.AbstractContextManager[str]]]:
+    """A PostgreSQL server; a call gives the address of its database, which is empty."""
+    from tests import postgres as servers  # only here, because this file is also used alone
+
+    folder = servers.programs()
+    if folder is None:
+        pytest.skip("no PostgreSQL on this machine")
+    with servers.server(folder) as host:
+        yield lambda: servers.database(host)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty store of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/store/service.db"
+    else:
+        with request.getfixturevalue("postgres")() as address:
+            yield address
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the store knows of a run, read back in the words of records: for judges that take it up."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any, final
 
@@ -7,12 +8,15 @@ import msgspec
 from sqlalchemy import Connection, Select, func, select, tuple_
 
 from grokwatch.monitor import wire
+from grokwatch.monitor.errors import WireError
 from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.records import Alert, AnyRecord, Assessment
 from grokwatch.monitor.service.judges import Saved
 from grokwatch.monitor.service.line import NOWHERE, Place, Standing
 from grokwatch.monitor.service.store.tables import alerts, assessments, notices, records, states
 from grokwatch.monitor.service.store.writes import HELD, JUDGED, WAITING
+
+_log = logging.getLogger(__name__)
 
 
 @final
@@ -29,10 +33,16 @@ class Archive:
         self._run_id = run_id
 
     def saved(self) -> Saved | None:
-        """The watcher's state as it was committed last."""
+        """The watcher's state as it was committed last; None where it is damaged, too."""
         chosen = select(states.c.payload).where(states.c.run_id == self._run_id)
         payload = self._connection.execute(chosen).scalar_one_or_none()
-        return None if payload is None else msgspec.msgpack.decode(payload, type=Saved)
+        if payload is None:
+            return None
+        try:
+            return msgspec.msgpack.decode(payload, type=Saved)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._leave_out("state", error)
+            return None
 
     def judged(
         self, *, after: Place = NOWHERE, through: Place | None = None
@@ -43,13 +53,20 @@ class Archive:
         if through is not None:
             chosen = chosen.where(place <= through)
         for row in self._connection.execute(chosen):
-            yield wire.decode(row.payload)
+            record = self._decoded(row.payload)
+            if record is not None:
+                yield record
 
     def unjudged(self, *places: str) -> list[Standing]:
         """Records that were stored and not judged yet, in order."""
         chosen = self._records().where(records.c.place.in_(places or (HELD, WAITING)))
         rows = self._connection.execute(chosen)
-        return [Standing(wire.decode(row.payload), row.after_seq) for row in rows]
+        found = ((self._decoded(row.payload), row) for row in rows)
+        return [
+            Standing(record, row.after_seq, row.payload)
+            for record, row in found
+            if record is not None
+        ]
 
     def known(self, low: Place, high: Place) -> dict[Place, bytes]:
         """Records stored between two places, both included."""
@@ -100,7 +117,13 @@ class Archive:
             .order_by(notices.c.created, notices.c.step)
         )
         payloads = self._connection.execute(chosen).scalars()
-        return [msgspec.msgpack.decode(payload, type=Notice).alert for payload in payloads]
+        found: list[Alert] = []
+        for payload in payloads:
+            try:
+                found.append(msgspec.msgpack.decode(payload, type=Notice).alert)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                self._leave_out("notice", error)
+        return found
 
     def assessments(self, *, before: Place, most: int) -> Iterator[Assessment]:
         """Assessments before a place, the newest first."""
@@ -112,9 +135,20 @@ class Archive:
             .limit(most)
         )
         for payload in self._connection.execute(chosen).scalars():
-            record = wire.decode(payload)
+            record = self._decoded(payload)
             if isinstance(record, Assessment):
                 yield record
+
+    def _decoded(self, payload: bytes) -> AnyRecord | None:
+        """A record; None where a disk has damaged it, so that the run goes on without it."""
+        try:
+            return wire.decode(payload)
+        except WireError as error:
+            self._leave_out("record", error)
+            return None
+
+    def _leave_out(self, what: str, error: Exception) -> None:
+        _log.warning("a damaged %s of run %s is left out: %s", what, self._run_id, error)
 
     def _records(self) -> Select[Any]:
         return (

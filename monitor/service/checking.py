@@ -1,15 +1,14 @@
 """What a batch must be before anything of it is stored."""
 
-import re
-
+from grokwatch.monitor import wire
 from grokwatch.monitor.errors import WireError
-from grokwatch.monitor.records import Alert, AnyRecord, Assessment, WeightFrame
+from grokwatch.monitor.records import Alert, AnyRecord, Assessment, RunStarted, WeightFrame
+from grokwatch.monitor.service.identity import is_run_id
 from grokwatch.monitor.service.line import Standing
 from grokwatch.monitor.service.views import Batch
 
 MOST_RECORDS = 10_000
 
-_RUN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _LARGEST = 2**63 - 1
 _MOST_ATTEMPTS = 2**31 - 1
 
@@ -27,27 +26,42 @@ def standings(batch: Batch) -> tuple[list[Standing], int]:
     Raises:
         WireError: records of several runs, unnumbered or not ascending; or too many.
     """
-    _check(batch.records)
+    check_batch(batch)
     after = batch.after
     found: list[Standing] = []
     for record in batch.records:
         if not isinstance(record, Assessment | Alert | WeightFrame):
-            found.append(Standing(record, after))
-        if after is not None and not isinstance(record, Assessment | Alert | WeightFrame):
-            after = record.seq
+            found.append(Standing(record, after, wire.encode(record)))
+            after = None if after is None else record.seq
     return found, len(batch.records) - len(found)
 
 
-def check_run_id(run_id: str) -> None:
-    """Refuse a run id that could not stand in an address or a file's name.
+def check_batch(batch: Batch) -> None:
+    """See that a batch is of one run, numbered and ascending, its integers of 64 bits.
 
     Raises:
-        WireError: it could not.
-
-    Example:
-        >>> check_run_id("3f2a.b_c-1")
+        WireError: it is not.
     """
-    if _RUN_ID.fullmatch(run_id) is None:
+    _check(batch.records)
+    if not 0 <= (batch.after or 0) < batch.records[0].seq:
+        msg = f"Expected `after` from 0 and below {batch.records[0].seq}, got {batch.after}. "
+        raise WireError(msg + "Try the seq of the record that was pushed before.")
+
+
+def check_count(number: int) -> None:
+    """See that a batch has some records, and not too many.
+
+    Raises:
+        WireError: it does not.
+    """
+    if not 0 < number <= MOST_RECORDS:
+        msg = f"Expected 1 to {MOST_RECORDS} records, got {number}. Try smaller batches."
+        raise WireError(msg)
+
+
+def _check_run_id(run_id: str) -> None:
+    """Refuse a run id that could not stand in an address or a file's name."""
+    if not is_run_id(run_id):
         msg = (
             "Expected a run id of at most 128 letters, digits, '.', '_', '-', not beginning with "
             f"'.', got {run_id[:140]!r}. Try a run_id of your own."
@@ -56,11 +70,9 @@ def check_run_id(run_id: str) -> None:
 
 
 def _check(records: tuple[AnyRecord, ...]) -> None:
-    if not 0 < len(records) <= MOST_RECORDS:
-        msg = f"Expected 1 to {MOST_RECORDS} records, got {len(records)}. Try smaller batches."
-        raise WireError(msg)
+    check_count(len(records))
     run_id = records[0].run_id
-    check_run_id(run_id)
+    _check_run_id(run_id)
     before = (0, 0)
     for record in records:
         place = (record.attempt, record.seq)
@@ -77,3 +89,14 @@ def _check(records: tuple[AnyRecord, ...]) -> None:
             msg = f"Expected a step of 64 bits, got one of {place}. "
             raise WireError(msg + "Try counting optimizer steps.")
         before = place
+    _check_starts(records)
+
+
+def _check_starts(records: tuple[AnyRecord, ...]) -> None:
+    starts = [record for record in records if isinstance(record, RunStarted)]
+    if len({start.attempt for start in starts}) < len(starts):
+        msg = f"Expected one start of each attempt, got {len(starts)} starts. "
+        raise WireError(msg + "Try one attempt for each training.")
+    if any(not -_LARGEST <= (start.budget_steps or 0) <= _LARGEST for start in starts):
+        msg = "Expected a budget of 64 bits, got a larger one. "
+        raise WireError(msg + "Try counting optimizer steps.")

@@ -48,7 +48,7 @@ class Committer:
                 now = self._store.now(connection)
                 fresh = [
                     {"run_id": run_id, "source": source, "started": now, "seen": now}
-                    for run_id, source in sources.items()
+                    for run_id, source in sorted(sources.items())
                 ]
                 connection.execute(insert_new(self._store, runs), fresh)
                 writes = Writes(self._store)
@@ -78,8 +78,6 @@ class Committer:
             with self._store.writing() as connection:
                 writes = Writes(self._store)
                 turns = self._turns(connection, writes, run_ids, self._store.now(connection))
-                for turn in turns.values():
-                    turn.judge_waiting()
                 _finish(turns, writes, connection)
         except BaseException:
             self._forget(run_ids)
@@ -94,7 +92,7 @@ class Committer:
         rows = connection.execute(chosen.with_for_update()).mappings().all()
         lease = self._leases.take(connection, [row["run_id"] for row in rows], now)
         self._forget(lease.taken_over)
-        return {
+        turns = {
             row["run_id"]: Turn(
                 connection,
                 self._court,
@@ -105,10 +103,21 @@ class Committer:
             )
             for row in rows
         }
+        for run_id in _waiting(connection, list(turns)):
+            turns[run_id].judge_waiting()
+        return turns
 
     def _forget(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
             self._court.judges.forget(run_id)
+
+
+def _waiting(connection: Connection, run_ids: Iterable[str]) -> list[str]:
+    """Runs of which another process stored records that are not judged yet."""
+    chosen = select(records.c.run_id).where(
+        records.c.place == WAITING, records.c.run_id.in_(run_ids)
+    )
+    return list(connection.execute(chosen.distinct()).scalars())
 
 
 def _taken(turn: Turn, item: Pushed) -> Receipt | ConflictError:

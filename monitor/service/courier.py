@@ -72,26 +72,33 @@ class HookCourier:
             is_gone=self._is_gone,
         )
 
-    def _run(self) -> None:
-        while not self._is_stopped:
-            self._news.clear()
-            try:
-                rest_seconds = self._deliver_all()
-            except StoreError as error:
-                _log.warning("deliveries of %s wait: %s", self.name, error)
-                rest_seconds = _LONGEST_REST_SECONDS
-            if not self._is_stopped:
-                self._news.wait(rest_seconds)
+    def deliver(self) -> float:
+        """Deliver what is due; seconds until the next delivery may be.
 
-    def _deliver_all(self) -> float:
-        """Deliver what is due; seconds until the next one may be."""
+        Raises:
+            StoreError: the store failed; what is claimed is free again after a while.
+        """
         while not self._is_stopped and (due := self._outbox.claim()) is not None:
-            self._deliver(due)
+            self._carry(due)
         next_seconds = self._outbox.next_due()
         longest = _LONGEST_REST_SECONDS
         return longest if next_seconds is None else min(longest, max(0.01, next_seconds))
 
-    def _deliver(self, due: Due) -> None:
+    def _run(self) -> None:
+        while not self._is_stopped:
+            self._news.clear()
+            try:
+                rest_seconds = self.deliver()
+            except StoreError as error:
+                _log.warning("deliveries of %s wait: %s", self.name, error)
+                rest_seconds = _LONGEST_REST_SECONDS
+            except Exception:  # this thread must outlive whatever one delivery holds
+                _log.exception("deliveries of %s wait", self.name)
+                rest_seconds = _LONGEST_REST_SECONDS
+            if not self._is_stopped:
+                self._news.wait(rest_seconds)
+
+    def _carry(self, due: Due) -> None:
         if self._is_gone:
             self._outbox.failed(due, "its receiver is gone", retry_seconds=0.0, is_gone=True)
             return

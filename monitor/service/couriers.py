@@ -89,6 +89,8 @@ class Couriers:
                     courier.hook.fire(_test_notice())
                 except HookError as error:
                     found[name] = str(error)
+                except Exception as error:
+                    found[name] = f"Expected {name} to answer, got {type(error).__name__}."
                 else:
                     found[name] = None
         return found
@@ -110,14 +112,14 @@ class Couriers:
 def _queue_again(
     store: Store, connection: Connection, key: tuple[str, str, str], now: float
 ) -> None:
-    """Make a delivery due now, whatever became of it before."""
+    """Make a delivery due now, whatever became of it before; one under way is not overtaken."""
     alert, state, hook = key
     named = (
         deliveries.c.alert_id == alert,
         deliveries.c.state == state,
         deliveries.c.hook == hook,
     )
-    fresh = {"status": PENDING, "due": now, "created": now, "claimed_until": 0.0, "attempts": 0}
+    fresh = {"status": PENDING, "due": now, "created": now, "attempts": 0}
     row = {"alert_id": alert, "state": state, "hook": hook} | fresh
     if connection.execute(update(deliveries).where(*named).values(**fresh)).rowcount == 0:
         connection.execute(insert_new(store, deliveries), row)

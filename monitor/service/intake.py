@@ -1,5 +1,6 @@
 """The intake: one thread that commits what was handed over, many batches per transaction."""
 
+import contextlib
 import logging
 import queue
 import threading
@@ -57,6 +58,8 @@ class GroupIntake:
         self._oldest: float | None = None
         self._is_writable = True
         self._is_closed = False
+        self._is_closing = threading.Lock()  # nothing may be handed over behind the last one
+        self._next_sweep = 0.0
         self._thread = threading.Thread(target=self._run, name="grokwatch intake", daemon=True)
 
     def start(self) -> None:
@@ -84,8 +87,12 @@ class GroupIntake:
             writer has the run, `StoreError` where the store fails or too much is waiting.
         """
         future: Future[Receipt] = Future()
+        future.set_running_or_notify_cancel()  # who gives up waiting does not take it back
         try:
             kept, num_ignored = standings(batch)
+            if not kept and memory is None:
+                future.set_result(_nothing_of(num_ignored))
+                return future
             pushed = Pushed(
                 run_id=batch.records[0].run_id,
                 standings=tuple(kept),
@@ -121,20 +128,24 @@ class GroupIntake:
         Returns:
             Whether all was committed by then.
         """
-        self._is_closed = True
+        with self._is_closing:
+            self._is_closed = True
         if self._thread.is_alive():
-            self._queue.put(None)
+            with contextlib.suppress(queue.Full):
+                self._queue.put(None, timeout=deadline_seconds)
             self._thread.join(deadline_seconds)
         return not self._thread.is_alive()
 
     def _put(self, waiting: _Waiting) -> None:
-        if self._is_closed:
-            raise StoreError("Expected a service that runs, got one that stops. Try again later.")
-        try:
-            self._queue.put_nowait(waiting)
-        except queue.Full as error:
-            msg = f"Expected at most {self._queue.maxsize} waiting batches, got more. Try later."
-            raise StoreError(msg) from error
+        with self._is_closing:
+            if self._is_closed:
+                msg = "Expected a service that runs, got one that stops. Try again later."
+                raise StoreError(msg)
+            try:
+                self._queue.put_nowait(waiting)
+            except queue.Full as error:
+                msg = f"Expected at most {self._queue.maxsize} waiting batches, got more. "
+                raise StoreError(msg + "Try later.") from error
 
     def _run(self) -> None:
         is_running = True
@@ -145,8 +156,9 @@ class GroupIntake:
                 self._commit(group)
                 self._oldest = None
                 self._on_commit()
-            elif is_running:
+            if is_running and self._clock() >= self._next_sweep:
                 self._sweep()
+                self._next_sweep = self._clock() + _SWEEP_SECONDS
 
     def _next_group(self) -> tuple[list[_Waiting], bool]:
         """Batches that wait, at most a transaction's worth; and whether to go on after them."""
@@ -206,3 +218,9 @@ class GroupIntake:
         except StoreError as error:
             self._is_writable = False
             _log.warning("the store does not answer: %s", error)
+        except Exception:  # this thread must outlive whatever one run holds
+            _log.exception("what other processes stored was not judged")
+
+
+def _nothing_of(num_ignored: int) -> Receipt:
+    return Receipt(stored=0, duplicates=0, late=0, held=0, ignored=num_ignored, seq=0)

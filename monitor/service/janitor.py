@@ -101,8 +101,13 @@ class Janitor:
             .where(records.c.place == JUDGED, place < (saved.attempt, saved.seq))
             .order_by(records.c.attempt, records.c.seq)
         )
-        rows = connection.execute(chosen).all()
-        return [(row.attempt, row.seq) for row in rows[1 : len(rows) // 2 : 2]]
+        places = [(row.attempt, row.seq) for row in connection.execute(chosen)]
+        older = places[: len(places) // 2]
+        return [
+            place
+            for before, place in zip(older[::2], older[1::2], strict=False)
+            if before[0] == place[0]  # an attempt's first says from which step on it went back
+        ]
 
     def _forget_runs(self) -> int:
         if self._keep_days is None:

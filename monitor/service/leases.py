@@ -9,6 +9,7 @@ from typing import NamedTuple, final
 
 from sqlalchemy import Connection, or_, select, update
 
+from grokwatch.monitor.service.holder import is_dead
 from grokwatch.monitor.service.store.engine import Store
 from grokwatch.monitor.service.store.tables import leases
 from grokwatch.monitor.service.store.upsert import insert_new
@@ -61,6 +62,19 @@ class Leases:
         connection.execute(takes.values(holder=self._holder, until=until))
         others = frozenset(row.run_id for row in found if row.holder != self._holder)
         return Taken(frozenset(free), others)
+
+    def reclaim(self) -> int:
+        """Free the leases of processes of this machine that died, so that none need wait for them.
+
+        Returns:
+            How many holders were found dead.
+        """
+        with self._store.writing() as connection:
+            holders = connection.execute(select(leases.c.holder).distinct()).scalars()
+            dead = [holder for holder in holders if is_dead(holder, self._holder)]
+            freed = update(leases).where(leases.c.holder.in_(dead))
+            connection.execute(freed.values(holder="", until=0.0))
+        return len(dead)
 
     def release(self) -> None:
         """Give all leases back, so that another process need not wait for them to end."""

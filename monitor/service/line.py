@@ -2,7 +2,8 @@
 
 Clocks play no part. A record knows the `seq` that was sent before it; where that one has not come
 yet, the record is held, and all that stand behind it. At most `WINDOW` records are held: then the
-first of them is judged though something before it is missing, and what was missing comes late.
+first of them is judged though something before it is missing, and what was missing comes late. The
+same goes for what is held of an attempt that a newer one has replaced: nobody may fill its gap.
 """
 
 import bisect
@@ -21,10 +22,11 @@ NOWHERE: Place = (0, 0)
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A record and the `seq` that was sent before it, None where nothing was said of that."""
+    """A record, its bytes, and the `seq` sent before it, None where nothing was said of that."""
 
     record: AnyRecord
     after: int | None
+    payload: bytes = b""
 
     @property
     def place(self) -> Place:
@@ -71,9 +73,12 @@ class Line:
         Returns:
             The records whose turn it is now, in order.
         """
+        if not self._held and self._is_next(standing):
+            self.front = standing.place
+            return [standing.record]
         self.hold(standing)
         moved: list[AnyRecord] = []
-        while self._held and (self._is_next(self._held[0]) or len(self._held) > self._window):
+        while self._held and (self._is_next(self._held[0]) or self._is_in_vain):
             following = self._held.pop(0)
             self.front = following.place
             moved.append(following.record)
@@ -82,6 +87,12 @@ class Line:
     def hold(self, standing: Standing) -> None:
         """Take up a record that was held before, without moving the line."""
         bisect.insort(self._held, standing, key=_place_of)
+
+    @property
+    def _is_in_vain(self) -> bool:
+        """Whether waiting for what is missing is over: too many wait, or it cannot come."""
+        is_replaced = self._held[-1].place[0] > self._held[0].place[0]
+        return is_replaced or len(self._held) > self._window
 
     def _is_next(self, standing: Standing) -> bool:
         return standing.after is None or standing.after <= self.front[1]

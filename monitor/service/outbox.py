@@ -19,7 +19,7 @@ _ERROR_LENGTH = 500
 
 
 class Due(NamedTuple):
-    """A delivery that was claimed; `since` is when it was last delivered, or else made."""
+    """A delivery that was claimed; `since` is when it was last delivered, or made since."""
 
     id: int
     notice: Notice
@@ -61,8 +61,14 @@ class Outbox:
                     notices.c.alert_id == row.alert_id, notices.c.state == row.state
                 )
             ).scalar_one()
-            notice = msgspec.msgpack.decode(payload, type=Notice)
-            return Due(row.id, notice, row.attempts, row.delivered or row.created, row.first_sent)
+            try:
+                notice = msgspec.msgpack.decode(payload, type=Notice)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                damaged = {"status": DEAD, "error": f"its notice is damaged: {error}"}
+                connection.execute(_open(row.id).values(**damaged))
+                return None
+            since = max(row.delivered or 0.0, row.created)
+            return Due(row.id, notice, row.attempts, since, row.first_sent)
 
     def next_due(self) -> float | None:
         """Seconds until the next delivery is due; None where there is none."""

@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Mapping
 
-from grokwatch.monitor.errors import GrokwatchError
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
 from grokwatch.monitor.service.archive import Archive
 from grokwatch.monitor.service.judges import Judge
-from grokwatch.monitor.service.line import Line, Place
+from grokwatch.monitor.service.line import NOWHERE, Line, Place
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +25,15 @@ def restored(archive: Archive, predictor: str, front: Place) -> Judge:
     Returns:
         The judge, its line without the records that are not judged yet.
     """
+    if front == NOWHERE:
+        return Judge(predictor, Line())
     saved = archive.saved()
     if saved is not None and saved.predictor == predictor:
         judge = Judge(predictor, Line(front))
         try:
             judge.restore(saved)
-        except GrokwatchError as error:
-            _log.warning("a state was not taken up (%s); its run is judged again", error)
+        except Exception as error:  # a damaged state may be anything to any predictor
+            _log.warning("a state was not taken up (%r); its run is judged again", error)
         else:
             for record in archive.judged(after=saved.place, through=front):
                 judge.judge(record)

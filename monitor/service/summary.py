@@ -1,7 +1,6 @@
 """A run's row, kept up to date record by record; pure but for the mapping it fills."""
 
 import math
-import unicodedata
 from typing import Any, final
 
 import msgspec
@@ -14,21 +13,9 @@ from grokwatch.monitor.records import (
     RunEnded,
     RunStarted,
 )
+from grokwatch.monitor.service.identity import clean_name
 
 RUNNING = "running"
-
-_NAME_LENGTH = 256
-
-
-def shown_name(name: str) -> str:
-    r"""A display name without control and direction characters, at most 256 characters.
-
-    Example:
-        >>> shown_name("a\x1b[31m\u202eb")
-        'a[31mb'
-    """
-    kept = (c for c in name if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
-    return "".join(kept)[:_NAME_LENGTH]
 
 
 def finite(value: float | None) -> float | None:
@@ -73,7 +60,7 @@ class Summary:
         elif isinstance(record, RunStarted):
             self._started(record)
         elif isinstance(record, RunEnded):
-            self.changes |= {"status": record.status.value, "message": shown_name(record.message)}
+            self.changes |= {"status": record.status.value, "message": clean_name(record.message)}
 
     def taken(self) -> dict[str, Any]:
         """All changes, names of values among them."""
@@ -95,16 +82,15 @@ class Summary:
             "stage": record.stage.value,
             "probability": record.probability,
             "rise_probability": record.rise_probability,
-            "reason": record.reason,
+            "reason": record.reason and record.reason.replace("\0", ""),  # which no column takes
             "eta_low": eta.low if eta else None,
             "eta_high": eta.high if eta else None,
         }
 
     def _started(self, record: RunStarted) -> None:
         self.changes |= {
-            "name": shown_name(record.name),
-            "grouping": shown_name(record.group) if record.group else None,
-            "attempt": record.attempt,
+            "name": clean_name(record.name),
+            "grouping": clean_name(record.group) if record.group else None,
             "budget_steps": record.budget_steps,
             "status": RUNNING,
             "message": "",

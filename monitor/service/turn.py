@@ -1,5 +1,6 @@
 """A run's turn in a transaction: its batches against what is stored, its line, judge and row."""
 
+from collections.abc import Sequence
 from typing import final
 
 import msgspec
@@ -71,7 +72,7 @@ class Turn:
         self._writes = writes
         self._now = now
         self._archive = Archive(connection, self.run_id)
-        self._writers = Writers(self._archive, row["attempt"])
+        self._writers = Writers(self._archive, (row["attempt"], row["newest_seq"]))
         self._summary = Summary(dict(row))
         self._front: Place = (row["judged_attempt"], row["judged_seq"])
         self._is_to_save = False
@@ -91,17 +92,17 @@ class Turn:
         if item.memory is not None:
             self._writes.memory(item.source, item.run_id, item.memory)
         places = [self._store(standing) for standing in new]
-        self._summary.changes["seen"] = self._now
+        attempt, seq = self._writers.newest
+        self._summary.changes |= {"seen": self._now, "attempt": attempt, "newest_seq": seq}
         if item.link:
             self._summary.changes["link"] = item.link
-        line = self._judge.line if self._judge else None
         return Receipt(
             stored=len(new),
             duplicates=len(item.standings) - len(new),
             late=places.count(LATE),
-            held=min(len(new), line.num_held) if line else 0,
+            held=self._num_held(new),
             ignored=item.num_ignored,
-            seq=max((standing.record.seq for standing in item.standings), default=0),
+            seq=seq,
         )
 
     def judge_waiting(self) -> None:
@@ -119,6 +120,8 @@ class Turn:
     def finish(self) -> None:
         """Hand over the run's row, and its state where it is due."""
         changes = self._summary.changes
+        if not changes and (self._judge is None or self._judge.line.front == self._front):
+            return
         if self._judge is not None:
             changes["judged_attempt"], changes["judged_seq"] = self._judge.line.front
             changes["stage"] = self._judge.stage
@@ -127,6 +130,13 @@ class Turn:
                 self._writes.state(self.run_id, saved)
         changes["revision"] = max(self._summary.now("revision") + 1, int(self._now * 1e6))
         self._writes.run(self.run_id, self._summary.taken())
+
+    def _num_held(self, standings: Sequence[Standing]) -> int:
+        """How many of these wait for records between."""
+        if self._judge is None:
+            return 0
+        front = self._judge.line.front
+        return sum(standing.place > front for standing in standings)
 
     def _store(self, standing: Standing) -> str:
         """Store a new record, and judge what it brings forward."""
@@ -150,9 +160,9 @@ class Turn:
             return
         self._judge = restored(self._archive, self._court.predictor, self._front)
         self._court.judges.keep(self.run_id, self._judge)
-        for standing in self._archive.unjudged(HELD):
-            self._judge.line.hold(standing)
-        self.judge_waiting()
+        if self._writers.newest[1]:
+            for standing in self._archive.unjudged(HELD):
+                self._judge.line.hold(standing)
 
     def _advance(self, standing: Standing) -> None:
         """Judge a record and those that waited for it, as far as the line moves."""

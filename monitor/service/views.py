@@ -116,7 +116,11 @@ class Delivery(View, frozen=True, kw_only=True):
 
 
 class AlertRow(View, frozen=True, kw_only=True):
-    """An alert as it stands now; `states` are those it has been in, with their steps."""
+    """An alert as it stands now.
+
+    `states` are those it has been in, with their steps. `time` is by the trainer's clock, `created`
+    by the service's.
+    """
 
     id: str
     run_id: str
@@ -127,6 +131,7 @@ class AlertRow(View, frozen=True, kw_only=True):
     state: str
     step: int
     time: float
+    created: float = 0.0
     message: str
     spared: bool
     probability: float | None
@@ -161,7 +166,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Records of one run as they are pushed, in order.
 
     `after` is the `seq` of the record that was pushed before these in the same stream, 0 at its
-    beginning; without it the order of arrival is taken for the order of the run.
+    beginning; without it the order of arrival is taken for the order of the run. Records that the
+    service ignores (see `Receipt`) do not count here: nobody would ever see them arrive.
     """
 
     records: tuple[AnyRecord, ...]

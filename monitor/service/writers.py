@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import final
 
-from grokwatch.monitor import wire
 from grokwatch.monitor.errors import ConflictError
 from grokwatch.monitor.records import RunStarted
 from grokwatch.monitor.service.archive import Archive
@@ -16,12 +15,15 @@ class Writers:
 
     Args:
         archive: of the run.
-        attempt: the newest one.
+        newest: place of its newest record, `NOWHERE` where there is none.
+
+    Attributes:
+        newest: the same, once what was admitted is stored.
     """
 
-    def __init__(self, archive: Archive, attempt: int) -> None:
+    def __init__(self, archive: Archive, newest: Place) -> None:
+        self.newest = newest
         self._archive = archive
-        self._attempt = attempt
         self._taken: dict[Place, bytes] = {}
         self._begun: set[int] = set()
 
@@ -41,37 +43,38 @@ class Writers:
         known = self._known(standings)
         new: dict[Place, bytes] = {}
         for standing in standings:
-            payload = wire.encode(standing.record)
             found = known.get(standing.place)
             if found is None:
                 self._check(standing)
-                new[standing.place] = payload
-            elif found != payload:
+                new[standing.place] = standing.payload
+            elif found != standing.payload:
                 raise ConflictError(
                     _conflict(standing, "differs from the one stored under its name")
                 )
         self._taken |= new
-        self._attempt = max([self._attempt, *(attempt for attempt, _ in new)])
+        self.newest = max([self.newest, *new])
         admitted = [standing for standing in standings if standing.place in new]
         self._begun |= {s.record.attempt for s in admitted if isinstance(s.record, RunStarted)}
         return admitted
 
     def _known(self, standings: Sequence[Standing]) -> dict[Place, bytes]:
-        if not standings:
+        if not standings or standings[0].place > self.newest:
             return {}
         stored = self._archive.known(standings[0].place, standings[-1].place)
         return stored | self._taken
 
     def _check(self, standing: Standing) -> None:
         attempt = standing.record.attempt
-        if attempt < self._attempt:
-            raise ConflictError(_conflict(standing, f"comes after attempt {self._attempt} began"))
+        if attempt < self.newest[0]:
+            raise ConflictError(_conflict(standing, f"comes after attempt {self.newest[0]} began"))
         if isinstance(standing.record, RunStarted) and self._has_begun(attempt):
             raise ConflictError(
                 _conflict(standing, "starts an attempt that another writer started")
             )
 
     def _has_begun(self, attempt: int) -> bool:
+        if attempt > self.newest[0]:
+            return False
         return attempt in self._begun or self._archive.beginning(attempt) is not None
 
 

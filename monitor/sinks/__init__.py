@@ -53,7 +53,7 @@ def known() -> tuple[str, ...]:
 
     Example:
         >>> known()
-        ('mlflow', 'prometheus')
+        ('mlflow', 'prometheus', 'remote')
     """
     names = (module.name for module in pkgutil.iter_modules(__path__))
     return tuple(sorted(name for name in names if _connects(name)))

@@ -1,6 +1,7 @@
 """Opening the store: SQLite in WAL mode by default, PostgreSQL by address; schema checked first."""
 
 import importlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from grokwatch.monitor.errors import ConfigurationError, SchemaError, StoreError
-from grokwatch.monitor.folder import make_private
+from grokwatch.monitor.errors import ConfigurationError, JournalError, SchemaError, StoreError
+from grokwatch.monitor.folder import create, make_private
 from grokwatch.monitor.service.store.tables import metadata
 
 HEAD = "0001"
@@ -66,8 +67,9 @@ class Store:
         try:
             with self.engine.connect() as connection:
                 if self.is_sqlite:
-                    connection = connection.execution_options(is_reading=True)
-                yield connection
+                    yield connection.execution_options(is_reading=True)
+                else:
+                    yield connection.execution_options(isolation_level="REPEATABLE READ")
         except SQLAlchemyError as error:
             raise StoreError(_failed(error)) from error
 
@@ -112,23 +114,41 @@ def open_store(address: str) -> Store:
 def _engine(address: str) -> Engine:
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # of a port that is no number
         url = None
-    if url is None or url.get_backend_name() not in {"sqlite", "postgresql"}:
+    kind = url.get_backend_name() if url else "something else"
+    if url is None or kind not in {"sqlite", "postgresql"}:
         raise ConfigurationError(
             "Expected a store as sqlite:///PATH or postgresql://HOST/DATABASE, got "
-            f"{url.render_as_string() if url else 'something else'}. "
-            "Try sqlite:///.grokwatch/service.db."
+            f"{kind}. Try sqlite:///.grokwatch/service.db."
         )
-    if url.get_backend_name() == "postgresql":
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    if url.database and url.database != ":memory:":
-        make_private(Path(url.database).parent)
-        Path(url.database).touch(mode=0o600)
-    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": 30})
+    if kind == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    _make_file(url.database)
+    engine = create_engine(
+        url.set(drivername="sqlite"),
+        hide_parameters=True,
+        connect_args={"isolation_level": None, "timeout": 30},
+    )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_file(database: str | None) -> None:
+    """Make the file and its folder, for their owner alone."""
+    if not database or database == ":memory:":
+        msg = "Expected a store in a file, got one in memory. Try sqlite:///.grokwatch/service.db."
+        raise ConfigurationError(msg)
+    path = Path(database)
+    try:
+        make_private(path.parent)
+        if not path.exists():  # opening a file that is in use would let go of its locks
+            os.close(create(path))
+    except (JournalError, OSError) as error:
+        msg = f"Expected a store's file that can be written, got {error}. Try another folder."
+        raise StoreError(msg) from error
 
 
 def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
@@ -156,6 +176,7 @@ def _prepare(store: Store) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(7460427)"))
         found = _version(connection)
         if found is None:
+            _refuse_others(connection)
             metadata.create_all(connection)
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
             connection.execute(text(f"INSERT INTO alembic_version VALUES ('{HEAD}')"))
@@ -175,6 +196,14 @@ def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+
+
+def _refuse_others(connection: Connection) -> None:
+    """Refuse a database in which another program keeps tables of these names."""
+    others = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if others:
+        msg = f"Expected an empty store or one of grokwatch, got tables {', '.join(others)} "
+        raise SchemaError(msg + "of another program. Try a file or database of its own.")
 
 
 def _migrate(connection: Connection) -> None:

@@ -4,9 +4,10 @@ from alembic import context
 
 from grokwatch.monitor.service.store.tables import metadata
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    render_as_batch=True,
-)
-context.run_migrations()
+if hasattr(context, "config"):  # only while Alembic runs; tools that look for examples import this
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        render_as_batch=True,
+    )
+    context.run_migrations()

@@ -25,7 +25,7 @@ from grokwatch.monitor.service.views import (
     Totals,
 )
 
-_HIDDEN = {"beginning", "judged_attempt", "judged_seq", "keys", "grouping", "message"}
+_HIDDEN = {"beginning", "judged_attempt", "judged_seq", "keys", "grouping", "message", "newest_seq"}
 _COLUMNS = [column for column in runs.columns if column.name not in _HIDDEN]
 
 
@@ -165,7 +165,7 @@ class StoreReader:
 
             def count(column: ColumnElement[Any], *where: ColumnElement[bool]) -> dict[str, int]:
                 chosen = select(column, func.count()).where(*where).group_by(column)
-                return {str(key): number for key, number in connection.execute(chosen).tuples()}
+                return {str(key): number for key, number in connection.execute(chosen)}
 
             sums = connection.execute(
                 select(

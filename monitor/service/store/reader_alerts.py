@@ -21,7 +21,7 @@ def firing(connection: Connection, run_ids: Sequence[str]) -> dict[str, tuple[st
         alerts.c.run_id.in_(run_ids), alerts.c.state == "firing"
     )
     found: dict[str, set[str]] = defaultdict(set)
-    for run_id, code in connection.execute(chosen).tuples():
+    for run_id, code in connection.execute(chosen):
         found[run_id].add(code)
     return {run_id: tuple(sorted(codes)) for run_id, codes in found.items()}
 
@@ -84,7 +84,7 @@ def _states(
     chosen = chosen.where(notices.c.alert_id.in_(alert_ids))
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
     ordered = chosen.order_by(notices.c.created, notices.c.step)
-    for alert_id, state, step in connection.execute(ordered).tuples():
+    for alert_id, state, step in connection.execute(ordered):
         found[alert_id].append((state, step))
     return {alert_id: tuple(states) for alert_id, states in found.items()}
 

@@ -44,6 +44,7 @@ runs = Table(
     Column("source", Text, nullable=False),
     Column("grouping", Text),
     Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("newest_seq", BigInteger, nullable=False, server_default="0"),
     Column("status", String(16), nullable=False, server_default="running"),
     Column("message", Text, nullable=False, server_default=""),
     Column("stage", String(32)),

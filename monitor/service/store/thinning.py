@@ -40,8 +40,10 @@ def strided(items: Sequence[_Item], limit: int) -> list[_Item]:
         >>> strided([1, 2, 3, 4, 5], 3)
         [1, 3, 5]
     """
-    if len(items) <= limit or limit < 2:
-        return list(items[-limit:]) if limit < 2 else list(items)
+    if limit < 2:
+        return list(items[-1:]) if limit == 1 else []
+    if len(items) <= limit:
+        return list(items)
     last = len(items) - 1
     return [items[round(number * last / (limit - 1))] for number in range(limit)]
 

@@ -1,10 +1,13 @@
 """Everything one transaction writes of records and judgements, gathered and written in bulk."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from operator import itemgetter
 from typing import Any, final
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy import Compiled, Connection, Dialect, Table, Update, bindparam, insert, update
 
 from grokwatch.monitor import wire
 from grokwatch.monitor.records import AnyRecord, Assessment, Observation
@@ -44,7 +47,7 @@ class Writes:
         self._records: dict[tuple[str, Place], dict[str, Any]] = {}
         self._moved: dict[tuple[str, Place], str] = {}
         self._assessments: list[dict[str, Any]] = []
-        self._runs: list[dict[str, Any]] = []
+        self._runs: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
         self._states: list[dict[str, Any]] = []
         self._memories: list[dict[str, Any]] = []
 
@@ -59,7 +62,7 @@ class Writes:
             "step": getattr(record, "step", None),
             "place": place,
             "after_seq": standing.after,
-            "payload": wire.encode(record),
+            "payload": standing.payload,
         }
 
     def judged(self, record: AnyRecord) -> None:
@@ -90,7 +93,8 @@ class Writes:
 
     def run(self, run_id: str, changes: Mapping[str, Any]) -> None:
         """Change a run's row."""
-        self._runs.append({"run_id": run_id, "changes": dict(changes)})
+        columns = tuple(sorted(changes))
+        self._runs[columns].append({"of_run": run_id} | {f"to_{c}": changes[c] for c in columns})
 
     def state(self, run_id: str, saved: Saved) -> None:
         """Replace a run's state."""
@@ -114,9 +118,8 @@ class Writes:
         _insert(connection, assessments, self._assessments)
         if self._moved:
             connection.execute(_move(), [_key(*key, place) for key, place in self._moved.items()])
-        for row in self._runs:
-            chosen = update(runs).where(runs.c.run_id == row["run_id"])
-            connection.execute(chosen.values(**row["changes"]))
+        for columns, rows in self._runs.items():
+            connection.execute(_change(columns), rows)
         if self._states:
             kept = insert_or_replace(self._store, states, ("attempt", "seq", "payload"))
             connection.execute(kept, self._states)
@@ -127,15 +130,30 @@ class Writes:
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows as the driver takes them: SQLAlchemy's own care for each costs more than both."""
     if rows:
-        connection.execute(insert(table), rows)
+        compiled = _compiled(table, connection.dialect)
+        names = getattr(compiled, "positiontup", None)
+        given = list(map(itemgetter(*names), rows)) if names else rows
+        connection.exec_driver_sql(str(compiled), given)
+
+
+@cache
+def _compiled(table: Table, dialect: Dialect) -> Compiled:
+    return insert(table).compile(dialect=dialect)
 
 
 def _key(run_id: str, of: Place, place: str) -> dict[str, Any]:
     return {"of_run": run_id, "of_attempt": of[0], "of_seq": of[1], "to_place": place}
 
 
-def _move() -> Any:
+def _change(columns: Sequence[str]) -> Update:
+    """Change these columns of a run."""
+    changes: dict[str, Any] = {name: bindparam(f"to_{name}") for name in columns}
+    return update(runs).where(runs.c.run_id == bindparam("of_run")).values(changes)
+
+
+def _move() -> Update:
     named = (
         records.c.run_id == bindparam("of_run"),
         records.c.attempt == bindparam("of_attempt"),

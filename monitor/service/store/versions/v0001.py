@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("grouping", sa.Text(), nullable=True),
         sa.Column("attempt", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("newest_seq", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("status", sa.String(length=16), server_default="running", nullable=False),
         sa.Column("message", sa.Text(), server_default="", nullable=False),
         sa.Column("stage", sa.String(length=32), nullable=True),
