@@ -16,6 +16,7 @@ from grokwatch.monitor.predictors._model import HazardModel, read_model
 from grokwatch.monitor.predictors._readings import READINGS
 from grokwatch.monitor.predictors.hazard import MODELS
 from grokwatch.monitor.presets import PRESETS
+from grokwatch.monitor.service.metric_names import SERVICE_METRICS
 from grokwatch.monitor.sinks.names import METRICS, mlflow_key, prometheus_name
 from grokwatch.monitor.vocabulary import Phase
 
@@ -83,6 +84,16 @@ def metrics() -> str:
     cells = [
         (_code(m.prometheus), _code(m.mlflow), m.kind, ", ".join(m.labels) or "-", m.summary)
         for m in METRICS
+    ]
+    return _table(columns, cells)
+
+
+def service_metrics() -> str:
+    """The metrics that the service has of itself."""
+    columns = ("Prometheus", "kind", "labels", "what it says")
+    cells = [
+        (_code(m.prometheus), m.kind, ", ".join(m.labels) or "-", m.summary)
+        for m in SERVICE_METRICS
     ]
     return _table(columns, cells)
 
