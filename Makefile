@@ -10,7 +10,7 @@ STAMP := .venv/.grokwatch-stamp
 RUN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test fuzz check bench bench-signals bench-sweep models validation up down docs golden clean
+.PHONY: help demo test fuzz chaos check bench bench-signals bench-sweep bench-service models validation up down docs golden clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z-]+):.*## (.*)/  make \1: \2/p' Makefile
@@ -47,6 +47,9 @@ test: $(STAMP)  ## run the tests; make test ARGS="-k neutrality"
 fuzz: $(STAMP)  ## run the property tests on many fresh examples; make fuzz ARGS=tests/conformance
 	@$(RUN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
+chaos: $(STAMP)  ## kill trainers and services, break the network, at full counts (hours)
+	@GROKWATCH_CHAOS=full GROKWATCH_CRASH_KILLS=1000 $(RUN)/pytest -s -k "crash or isolation or service or webhook or faults" $(ARGS)
+
 check: $(STAMP)  ## format, lint, types, layers, generated pages
 	@failed=0
 	step() { echo "== $$*"; "$(RUN)/$$@" || failed=1; }
@@ -69,6 +72,9 @@ bench-signals: $(STAMP)  ## measure signals: cost, accuracy, presets, memory; ot
 
 bench-sweep: $(STAMP)  ## measure sweeps: our engine beside a loop, Lightning and JAX
 	@$(RUN)/grokwatch bench sweep $(ARGS)
+
+bench-service: $(STAMP)  ## measure the service: taking, judging, telling, starting; loopback only
+	@$(RUN)/grokwatch bench service $(ARGS)
 
 models: $(STAMP)  ## fit the predictor again, on the corpus's train and calibration runs
 	@$(RUN)/grokwatch fit --to monitor/predictors/models $(ARGS)

@@ -19,7 +19,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         low: where its interval begins.
         high: where its interval ends.
         unit: `share` (of a step, of samples), `ratio`, `bytes`, `steps` (of models, per second),
-            `seconds`, `microseconds` or `difference` (a relative one).
+            `rate` (of observations, per second), `seconds`, `milliseconds`, `microseconds` or
+            `difference` (a relative one).
         target: what was hoped for, in words; empty where nothing was.
         is_met: whether the figure meets it; None where there is no target or no figure.
         note: what a reader must know beside it.

@@ -14,6 +14,7 @@ from grokwatch.experiments.bench.memory import memory
 from grokwatch.experiments.bench.predictors import predictors
 from grokwatch.experiments.bench.presets import presets
 from grokwatch.experiments.bench.rows import Row
+from grokwatch.experiments.bench.service import service
 from grokwatch.experiments.bench.sweep import sweep
 from grokwatch.experiments.counting import Counting, counting
 from grokwatch.monitor.commands import Report
@@ -71,6 +72,10 @@ _PARTS: Mapping[str, tuple[str, _Run]] = {
         "What judging costs, in processor time (median over rounds; least to greatest).",
         lambda count, rounds: predictors(count, rounds=rounds),
     ),
+    "service": (
+        "The service: throughput in processor time, latency and start in wall time (median).",
+        lambda count, rounds: service(count, rounds=rounds),
+    ),
     "sweep": (
         "Model-steps per second of many small models, interleaved (median over rounds).",
         lambda count, rounds: sweep(count, rounds=rounds),
@@ -79,12 +84,14 @@ _PARTS: Mapping[str, tuple[str, _Run]] = {
 
 _UNITS: Mapping[str, str] = {
     "steps": "{:,.0f}/s",
+    "rate": "{:,.0f}/s",
     "seconds": "{:.1f} s",
+    "milliseconds": "{:.1f} ms",
     "microseconds": "{:.2f} us",
     "difference": "{:.1e}",
 }
 
-_WHEN_NAMED = frozenset({"sweep"})
+_WHEN_NAMED = frozenset({"sweep", "service"})
 
 
 def bench(
@@ -98,7 +105,7 @@ def bench(
     """Measure some parts, or all of those on signals.
 
     Args:
-        names: of the parts, none for all but `sweep`.
+        names: of the parts, none for all but `sweep` and `service`.
         rounds: rounds, blocks, readings or repeats of each part, None for its own number.
         show: takes a line now and then.
         progress: draw a progress bar on stderr, instead of showing lines.
