@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from grokwatch.monitor.cli import corpus, experiments, validation, watching
+from grokwatch.monitor.cli import corpus, experiments, service, validation, watching
 from grokwatch.monitor.errors import ConfigurationError, GrokwatchError
 
 app = typer.Typer(
@@ -26,8 +26,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for part in (watching.app, experiments.app, validation.app, corpus.app):
+for part in (watching.app, service.app, experiments.app, validation.app, corpus.app):
     app.add_typer(part)
+
+_OF_SERVICE = frozenset({"alembic", "apprise", "jinja2", "litestar", "plotly", "psycopg"}) | {
+    "sqlalchemy",
+    "standardwebhooks",
+    "uvicorn",
+}
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file.", show_default="grokwatch.toml")
@@ -44,7 +50,8 @@ def main() -> NoReturn:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("grokwatch"):
             raise
-        remedy = "Try: pip install 'grokwatch[train]'"
+        extra = "service" if error.name in _OF_SERVICE else "train"
+        remedy = f"Try: pip install 'grokwatch[{extra}]'"
         print(f"grokwatch: Expected the library {error.name}, got none. {remedy}", file=sys.stderr)
         raise SystemExit(1) from None
     except BrokenPipeError:

@@ -29,6 +29,9 @@ def demo(
         str | None,
         typer.Option("--signals", help="cheap, standard, or full.", show_default="cheap"),
     ] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Address of a service to push the run to.", metavar="URL")
+    ] = None,
     directory: Directory = None,
     as_json: Json = False,
 ) -> None:
@@ -45,6 +48,7 @@ def demo(
         random_labels=random_labels,
         seed=seed,
         steps=steps,
+        push=push,
         show=to_stderr if as_json else print,
         progress=not as_json and sys.stderr.isatty(),
     )
@@ -65,21 +69,39 @@ def runs(context: typer.Context, directory: Directory = None, as_json: Json = Fa
 @app.command()
 def replay(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="RUN", help="Id of the run, or its beginning.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Id of the run, or its beginning; a .csv, .jsonl or .parquet file; or "
+            "mlflow:http://HOST:PORT/RUN_ID.",
+        ),
+    ],
     predictor: Annotated[
         str | None, typer.Option(help="Who judges.", show_default="hazard:")
+    ] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS",
+            help="What a metric of others means; may be repeated.",
+            show_default="guessed",
+        ),
     ] = None,
     directory: Directory = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a past run again: when would it have warned?
+    """Judge a past run again, ours or another's: when would it have warned?
 
-    Example: grokwatch replay 3f2a --predictor baseline:after_memorization
+    Example: grokwatch replay log.csv --map nll=train_loss --predictor hazard:only=loss+norms
     """
+    from grokwatch.monitor.commands.replay import mapped
     from grokwatch.monitor.commands.replay import replay as run
 
     section = section_of(context, directory, predictor=predictor)
-    show(run(Path(section.directory), name, predictor=section.predictor), as_json)
+    asked = mapped(names or [])
+    show(run(Path(section.directory), name, predictor=section.predictor, names=asked), as_json)
 
 
 @app.command()

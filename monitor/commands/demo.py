@@ -17,6 +17,7 @@ def demo(
     random_labels: bool,
     seed: int | None,
     steps: int | None,
+    push: str | None = None,
     show: Callable[[str], None],
     progress: bool,
 ) -> Report:
@@ -28,6 +29,7 @@ def demo(
         random_labels: shuffle the answers, so that there is nothing to warn of.
         seed: of data and weights; the recipe's own by default.
         steps: optimizer updates; the recipe's own by default.
+        push: address of a service to push the run to, beside the sinks.
         show: takes one line at a time.
         progress: draw a progress bar.
 
@@ -37,10 +39,11 @@ def demo(
     Raises:
         ConfigurationError: no such task or preset, or a target that cannot be used.
     """
+    pushed = [] if push is None else [f"remote:{push}"]
     watching = job.Watching(
         directory=section.directory,
-        sinks=[config.resolve(target) for target in section.sinks],
-        hooks=[config.resolve(target) for target in section.hooks if target != _SAID_ANYWAY],
+        sinks=[*(config.resolve(target) for target in section.sinks), *pushed],
+        hooks=[target for target in section.hooks if target != _SAID_ANYWAY],
         predictor=section.predictor,
         signals=section.signals or job.Watching.signals,
     )

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from grokwatch.monitor.config import ServiceSection
 from grokwatch.monitor.errors import SinkError
 from grokwatch.monitor.protocols import Sink
 from grokwatch.monitor.records import (
@@ -26,12 +28,17 @@ from grokwatch.monitor.records import (
     WeightFrame,
     alert_id,
 )
+from grokwatch.monitor.service.app import make_app
+from grokwatch.monitor.service.service import Service
+from grokwatch.monitor.service.views import RunQuery
 from grokwatch.monitor.sinks import RecordingSink
 from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.mlflow import MlflowSink
 from grokwatch.monitor.sinks.prometheus import PrometheusSink
+from grokwatch.monitor.sinks.remote import RemoteSink
 from grokwatch.monitor.sinks.tracking_uri import Place
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
+from tests.service_web import TOKEN, serving
 
 TIME = 1_800_000_000.0
 
@@ -267,6 +274,48 @@ class TestPrometheus(SinkConformance):
         assert sink.exporter is not None
         with urllib.request.urlopen(f"http://{sink.exporter.address}/metrics", timeout=10) as page:
             return page.read().decode()
+
+
+class TestRemote(SinkConformance):
+    @pytest.fixture
+    def sink(self, tmp_path: Path) -> Iterator[Sink]:
+        section = ServiceSection(store=f"sqlite:///{tmp_path}/store/service.db", hooks=())
+        service = Service(section, environment={})
+        service.start()
+        app = make_app(
+            reader=service.reader,
+            intake=service.intake,
+            courier=service.couriers,
+            section=section,
+            token=TOKEN,
+        )
+        self.reader = service.reader
+        with serving(app) as (host, port):
+            sink = RemoteSink(f"http://{host}:{port}", {"GROKWATCH_TOKEN": TOKEN})
+            yield sink
+            sink.close()
+        service.close()
+
+    @pytest.fixture
+    def broken(self, closed_port: int) -> Sink:
+        return RemoteSink(f"http://127.0.0.1:{closed_port}", {})
+
+    def shown(self, sink: Sink) -> object:
+        runs = self.reader.runs(RunQuery(sort="name")).runs
+        keys = ("train_loss", "test_accuracy", "probability", "weight_norm")
+        return [
+            (
+                replace(run, seen=0.0, revision=0),
+                self.hyper_parameters(run.run_id),
+                self.reader.series(run.run_id, keys),
+                [alert.states for alert in self.reader.alerts(run_id=run.run_id).alerts],
+            )
+            for run in sorted(runs, key=lambda run: run.run_id)
+        ]
+
+    def hyper_parameters(self, run_id: str) -> object:
+        detail = self.reader.run(run_id)
+        return detail and detail.hyper_parameters
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from grokwatch.monitor.journal import Journal, read
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.records import Alert, RunEnded, RunStarted, SkippedSignal, alert_id
 from grokwatch.monitor.roles import Roles, find_roles
+from grokwatch.monitor.sinks import RecordingSink
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity
 
 
@@ -212,3 +213,17 @@ def test_the_other_kind_of_group_is_no_advice(caplog: pytest.LogCaptureFixture) 
     assert first.message == "Guessed: new; newer. Where that is wrong, say it in a Probe."
     levels = {remedy: r.levelname for r in rest for remedy in remedies if remedy in r.message}
     assert [levels[remedy] for remedy in remedies] == ["INFO"] * 2 + ["WARNING"] * 2
+
+
+def test_where_a_service_is_pushed_to_it_alone_fires_hooks_that_targets_name() -> None:
+    own = LogHook()
+    hooks = ("log:", own, "log:other")
+    pushed = Settings(sinks=("remote:http://127.0.0.1:8420",), hooks=hooks).connect(None)
+    assert list(pushed) == ["remote:http://127.0.0.1:8420", "hook:LogHook:0"]
+    alone = Settings(sinks=(), hooks=hooks).connect(None)
+    assert list(alone) == ["hook:log:", "hook:LogHook:1", "hook:log:other"]
+
+
+def test_a_sink_object_that_pushes_leaves_hooks_alone() -> None:
+    connected = Settings(sinks=(RecordingSink(),), hooks=("log:",)).connect(None)
+    assert list(connected) == ["RecordingSink:0", "hook:log:"]

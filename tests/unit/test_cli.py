@@ -35,6 +35,7 @@ from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Sever
 COMMANDS = (
     "demo", "runs", "replay", "signals", "sync", "trial", "overhead", "bench", "sweep", "fit",
     "reproduce", "validate", "ceilings", "doctor", "corpus build", "corpus verify", "corpus show",
+    "serve", "alerts list", "alerts show", "alerts resend", "alerts test",
 )  # fmt: skip
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 

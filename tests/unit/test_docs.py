@@ -1,3 +1,4 @@
+import pkgutil
 import re
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from grokwatch.monitor import alerts
 from grokwatch.monitor.commands.signals import Family, SignalRow, families, rows
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +69,12 @@ def test_a_decision_is_one_page_with_three_parts(page: Path) -> None:
 def test_the_decisions_are_numbered_without_a_gap() -> None:
     assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
     assert len(DECISIONS) >= 10
+
+
+def test_the_page_of_hooks_names_every_hook() -> None:
+    named = re.findall(r"^\| `(\w+)` \| `\1:", (DOCS / "hooks.md").read_text(), re.MULTILINE)
+    found = {module.name for module in pkgutil.iter_modules(alerts.__path__)}
+    assert set(named) == {name for name in found if not name.startswith("_")}
 
 
 def test_contributing_fits_one_screen() -> None:

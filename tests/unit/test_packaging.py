@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("monitor", "callbacks", "experiments")
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SUFFIXES = {".py", ".html", ".css", ".js", ".svg"}
 LOCKS = ("requirements.lock", "requirements-oracles.lock")
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 
@@ -65,7 +66,7 @@ def _sources() -> set[str]:
         f"grokwatch/{file.relative_to(ROOT)}"
         for package in PACKAGES
         for file in (ROOT / package).rglob("*")
-        if file.suffix == ".py" or file.name == "py.typed"
+        if file.suffix in SUFFIXES or file.name == "py.typed"
     }
 
 

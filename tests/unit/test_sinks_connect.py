@@ -12,12 +12,14 @@ from grokwatch.monitor.sinks.tracking_uri import Place
 
 
 def test_known_sinks_are_the_modules_that_connect() -> None:
-    assert known() == ("mlflow", "prometheus")
+    assert known() == ("mlflow", "prometheus", "remote")
 
 
 @pytest.mark.parametrize("target", ["csv:out.csv", "names:", "", "os.path:x"])
 def test_an_unknown_sink_is_refused_with_the_known_ones(target: str) -> None:
-    with pytest.raises(ConfigurationError, match="Expected a sink among mlflow, prometheus, got"):
+    with pytest.raises(
+        ConfigurationError, match="Expected a sink among mlflow, prometheus, remote, got"
+    ):
         connect(target)
 
 
