@@ -152,7 +152,7 @@ def _section(section: msgspec.structs.FieldInfo) -> str:
         (
             _code(field.name),
             _code(config.variable(section.name, field.name)),
-            _code(msgspec.json.encode(_default(field)).decode()),
+            _code(msgspec.json.encode(config.default_of(field)).decode()),
             _described(hints[field.name]),
         )
         for field in msgspec.structs.fields(section.type)
@@ -164,8 +164,8 @@ def _section(section: msgspec.structs.FieldInfo) -> str:
 
 def _described(hint: object) -> str:
     assert get_origin(hint) is Annotated, f"a key without a description: {hint}"
-    meta = next(each for each in get_args(hint) if isinstance(each, msgspec.Meta))
-    return str(meta.description)
+    metas = [each for each in get_args(hint) if isinstance(each, msgspec.Meta)]
+    return next(each.description for each in metas if each.description)
 
 
 def _family(family: Family) -> str:
@@ -197,9 +197,3 @@ def _table(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else "-"
-
-
-def _default(field: msgspec.structs.FieldInfo) -> object:
-    """What stands where nothing is given."""
-    made = field.default_factory
-    return field.default if made is msgspec.NODEFAULT else made()

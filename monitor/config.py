@@ -243,15 +243,23 @@ def _convert(section: str, field: msgspec.structs.FieldInfo, value: object) -> o
     try:
         if isinstance(value, str) and isinstance(field.default, tuple):
             plain = _listed(value)
+        elif isinstance(value, str) and field.default_factory is dict:
+            plain = msgspec.json.decode(value, type=dict[str, str])
         elif value == "none" and not isinstance(field.default, str):
             plain = None
         return msgspec.convert(plain, field.type, strict=False)
     except msgspec.DecodeError as error:
         msg = (
             f"Expected {section}.{field.name} to be valid, got {value!r}: {error}. "
-            f"Try its default, {field.default!r}."
+            f"Try its default, {default_of(field)!r}."
         )
         raise ConfigurationError(msg) from error
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> object:
+    """What stands where nothing is given for a key."""
+    made = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else made()
 
 
 def _listed(text: str) -> list[str]:

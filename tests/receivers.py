@@ -26,7 +26,7 @@ JUDGED = Assessment(
     run_id="a",
     step=1660,
     time=1_700_000_000.0,
-    predictor="hazard@3",
+    predictor="hazard@2",
     stage=Stage.CIRCUIT_FORMATION,
     chances=(Chance(horizon_steps=10_000, probability=0.71),),
     rising=(Chance(horizon_steps=10_000, probability=0.93),),
@@ -47,8 +47,8 @@ NOTICE = Notice(
     ),
     name="seed 3",
     moved=(
-        Moved(signal="weight_norm", contribution=-0.5),
         Moved(signal="fourier_entropy@embedding", contribution=1.5, since_step=900),
+        Moved(signal="weight_norm", contribution=-0.5, since_step=1500),
     ),
     links={"run": "https://watch.example.com/runs/a"},
 )

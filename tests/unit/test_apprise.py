@@ -31,7 +31,7 @@ def test_title_and_text_arrive_as_plain_text() -> None:
     assert told["message"].replace("\N{ZERO WIDTH SPACE}", "") == (
         "a: likely to generalise if training goes on. "
         "Probability 0.93 within 10,000 steps of test accuracy beginning to rise, "
-        "0.71 within 10,000 steps of generalising (hazard@3). "
+        "0.71 within 10,000 steps of generalising (hazard@2). "
         "Expected in 900 to 2,400 steps from step 1,660. "
         "Moved: fourier_entropy@embedding (for since step 900), weight_norm (against).\n"
         "run: https://watch.example.com/runs/a"

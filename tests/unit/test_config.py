@@ -21,6 +21,14 @@ def write(tmp_path: Path) -> Write:
     return create
 
 
+def test_what_metrics_mean_may_come_from_the_environment_as_json() -> None:
+    names = '{"acc": "train_accuracy"}'
+    found = config.load(environment={"GROKWATCH_SERVICE_METRIC_NAMES": names})
+    assert found.service.metric_names == {"acc": "train_accuracy"}
+    with pytest.raises(ConfigurationError, match=r"service\.metric_names to be valid, got 'acc=x'"):
+        config.load(environment={"GROKWATCH_SERVICE_METRIC_NAMES": "acc=x"})
+
+
 def test_defaults_need_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     section = config.load(environment={}).monitor

@@ -73,12 +73,12 @@ def test_an_alert_without_assessment_is_cut_too() -> None:
 
 def test_a_text_says_why_it_cannot_tell() -> None:
     reason = judged(chances=(), rising=(), reason="too soon")
-    assert certainty(reason) == "It cannot tell: too soon (hazard@3)."
+    assert certainty(reason) == "It cannot tell: too soon (hazard@2)."
 
 
 def test_a_text_names_one_probability_where_there_is_one() -> None:
     told = certainty(judged(rising=()))
-    assert told == "Probability 0.71 within 10,000 steps of generalising (hazard@3)."
+    assert told == "Probability 0.71 within 10,000 steps of generalising (hazard@2)."
 
 
 def test_a_text_says_no_more_than_is_known() -> None:
