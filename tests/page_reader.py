@@ -55,6 +55,10 @@ class StandInReader:
     ) -> tuple[Assessment, ...]:
         return tuple(each for each in self.stories[run_id].said if each.step >= (low or 0))
 
+    def newest_assessment(self, run_id: str) -> Assessment | None:
+        said = self.stories[run_id].said
+        return said[-1] if said else None
+
     def alerts(
         self,
         *,

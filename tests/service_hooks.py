@@ -5,6 +5,7 @@ from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.records import Alert, alert_id
 from grokwatch.monitor.service.announcing import Announcer
 from grokwatch.monitor.service.store.engine import Store
+from grokwatch.monitor.service.store.tables import runs
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity
 from tests.service_runs import Bench, Clock, batches, start
 
@@ -51,6 +52,8 @@ def announce(
     with store.writing() as connection:
         now = store.now(connection)
         Announcer(store, hooks).announce(connection, alert, name="a", link=None, now=now)
+        is_on = state is AlertState.FIRING
+        connection.execute(runs.update().values(firing=CODE.value if is_on else ""))
     return alert.id
 
 

@@ -136,6 +136,10 @@ class StandIn:
     ) -> tuple[Assessment, ...]:
         return tuple(self._all(run_id, Assessment))[:limit]
 
+    def newest_assessment(self, run_id: str) -> Assessment | None:
+        said = list(self._all(run_id, Assessment))
+        return said[-1] if said else None
+
     def alerts(
         self,
         *,

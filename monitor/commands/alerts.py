@@ -10,6 +10,7 @@ from grokwatch.monitor.commands import Report, number, table
 from grokwatch.monitor.config import ServiceSection
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.notice import payload
+from grokwatch.monitor.service.announcing import DEAD
 from grokwatch.monitor.service.couriers import Couriers
 from grokwatch.monitor.service.service import hooks_of, store_of
 from grokwatch.monitor.service.store.engine import Store
@@ -18,7 +19,6 @@ from grokwatch.monitor.service.views import AlertRow, Delivery
 
 _COLUMNS = ("alert", "time", "run", "code", "state", "step", "delivered")
 _DELIVERIES = ("hook", "state", "status", "attempts", "error")
-_DEAD = "dead"
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +26,13 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
     alert_id: str
     deliveries: int
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert as it stands, and what hooks are told of its newest state."""
+
+    alert: AlertRow
+    payload: msgspec.Raw
 
 
 def listed(
@@ -49,11 +56,12 @@ def listed(
         A row per alert; `holds` where no delivery was given up.
     """
     with _store(section, environment) as store:
-        found = StoreReader(store).alerts(run_id=run_id, limit=limit).alerts
-    dead = [row for row in found if _dead(row)]
-    rows = dead if only_dead else list(found)
+        reader = StoreReader(store)
+        wanted = DEAD if only_dead else None
+        rows = reader.alerts(run_id=run_id, delivery=wanted, limit=limit).alerts
+        num_dead = reader.alerts(run_id=run_id, delivery=DEAD, limit=1).total
     lines = table(_COLUMNS, [_cells(row) for row in rows]) if rows else ("No alerts.",)
-    return Report(data=rows, lines=lines, holds=not dead)
+    return Report(data=rows, lines=lines, holds=num_dead == 0)
 
 
 def shown(section: ServiceSection, alert_id: str, *, environment: Mapping[str, str]) -> Report:
@@ -76,7 +84,8 @@ def shown(section: ServiceSection, alert_id: str, *, environment: Mapping[str, s
     if found is None:
         raise ConfigurationError(_unknown(alert_id))
     row, notice = found
-    text = msgspec.json.format(payload(notice), indent=2).decode()
+    told = payload(notice)
+    text = msgspec.json.format(told, indent=2).decode()
     lines = (
         *table(_COLUMNS, [_cells(row)]),
         "",
@@ -84,7 +93,8 @@ def shown(section: ServiceSection, alert_id: str, *, environment: Mapping[str, s
         "",
         *text.splitlines(),
     )
-    return Report(data=row, lines=lines, holds=not _dead(row))
+    data = Shown(alert=row, payload=msgspec.Raw(told))
+    return Report(data=data, lines=lines, holds=not _dead(row))
 
 
 def resent(
@@ -94,7 +104,7 @@ def resent(
     environment: Mapping[str, str],
     hook: str | None = None,
 ) -> Report:
-    """Make an alert's newest state due again, under its own name; the running service sends it.
+    """Make an alert's newest state, and what was given up, due again; the running service sends it.
 
     Args:
         section: the service's configuration.
@@ -158,7 +168,7 @@ def _unknown(alert_id: str) -> str:
 
 
 def _dead(row: AlertRow) -> bool:
-    return any(sent.status == _DEAD for sent in row.deliveries)
+    return any(sent.status == DEAD for sent in row.deliveries)
 
 
 def _cells(row: AlertRow) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Announcing: an alert, its notice, and one delivery per hook, in the transaction that judged."""
 
+import math
 from collections.abc import Sequence
 from typing import final
 from urllib.parse import quote
@@ -79,7 +80,7 @@ class Announcer:
             "severity": alert.severity.value,
             "state": alert.state.value,
             "step": alert.step,
-            "time": alert.time,
+            "time": alert.time if math.isfinite(alert.time) else now,
             "created": now,
             "spared": alert.spared,
             "message": alert.message,

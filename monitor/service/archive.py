@@ -1,7 +1,7 @@
 """What the store knows of a run, read back in the words of records: for judges that take it up."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import msgspec
@@ -15,6 +15,9 @@ from grokwatch.monitor.service.judges import Saved
 from grokwatch.monitor.service.line import NOWHERE, Place, Standing
 from grokwatch.monitor.service.store.tables import alerts, assessments, notices, records, states
 from grokwatch.monitor.service.store.writes import HELD, JUDGED, WAITING
+from grokwatch.monitor.vocabulary import AlertState
+
+_PLACES = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -68,14 +71,17 @@ class Archive:
             if record is not None
         ]
 
-    def known(self, low: Place, high: Place) -> dict[Place, bytes]:
-        """Records stored between two places, both included."""
+    def known(self, places: Sequence[Place]) -> dict[Place, bytes]:
+        """Which of some records are stored, and as what bytes."""
+        found: dict[Place, bytes] = {}
         place = tuple_(records.c.attempt, records.c.seq)
-        chosen = select(records.c.attempt, records.c.seq, records.c.payload).where(
-            records.c.run_id == self._run_id, place >= low, place <= high
-        )
-        rows = self._connection.execute(chosen)
-        return {(row.attempt, row.seq): row.payload for row in rows}
+        for start in range(0, len(places), _PLACES):
+            chosen = select(records.c.attempt, records.c.seq, records.c.payload).where(
+                records.c.run_id == self._run_id, place.in_(places[start : start + _PLACES])
+            )
+            rows = self._connection.execute(chosen)
+            found |= {(row.attempt, row.seq): row.payload for row in rows}
+        return found
 
     def beginning(self, attempt: int) -> bytes | None:
         """The start of an attempt, as it was stored first."""
@@ -124,6 +130,11 @@ class Archive:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 self._leave_out("notice", error)
         return found
+
+    def firing(self) -> list[Alert]:
+        """Alerts that were announced as firing, and as nothing since."""
+        newest = {alert.id: alert for alert in self.announced()}
+        return [alert for alert in newest.values() if alert.state is AlertState.FIRING]
 
     def assessments(self, *, before: Place, most: int) -> Iterator[Assessment]:
         """Assessments before a place, the newest first."""

@@ -8,6 +8,7 @@ from grokwatch.monitor.service.line import Standing
 from grokwatch.monitor.service.views import Batch
 
 MOST_RECORDS = 10_000
+MOST_ATTEMPTS = 16
 
 _LARGEST = 2**63 - 1
 _MOST_ATTEMPTS = 2**31 - 1
@@ -90,6 +91,10 @@ def _check(records: tuple[AnyRecord, ...]) -> None:
             raise WireError(msg + "Try counting optimizer steps.")
         before = place
     _check_starts(records)
+    num_attempts = len({record.attempt for record in records})
+    if num_attempts > MOST_ATTEMPTS:
+        msg = f"Expected at most {MOST_ATTEMPTS} attempts in a batch, got {num_attempts}. "
+        raise WireError(msg + "Try smaller batches.")
 
 
 def _check_starts(records: tuple[AnyRecord, ...]) -> None:

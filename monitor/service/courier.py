@@ -12,6 +12,7 @@ from grokwatch.monitor.service.outbox import Due, Outbox
 from grokwatch.monitor.service.ports import HookHealth
 
 _LONGEST_REST_SECONDS = 5.0
+_LONGEST_ASKED_SECONDS = 86_400.0
 _LONGEST_RETRY_SECONDS = 3_600.0
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class HookCourier:
         self._outbox = outbox
         self._retry_seconds = retry_seconds
         self._random = random.Random()
+        self._unmarked: dict[int, str] = {}
         self._news = threading.Event()
         self._is_stopped = False
         self._delivered = self._failures = 0
@@ -103,7 +105,8 @@ class HookCourier:
             self._outbox.failed(due, "its receiver is gone", retry_seconds=0.0, is_gone=True)
             return
         try:
-            self.hook.fire(due.notice)
+            if self._unmarked.get(due.id) != due.notice.id:
+                self.hook.fire(due.notice)
         except HookError as error:
             self._fail(due, error)
         except Exception as error:
@@ -114,13 +117,16 @@ class HookCourier:
         else:
             self._delivered += 1
             self._error = None
+            self._unmarked = {due.id: due.notice.id}  # what a store that fails must not fire again
             self._outbox.succeeded(due, repeat_seconds=self.hook.repeat_seconds)
+            self._unmarked = {}
 
     def _fail(self, due: Due, error: HookError) -> None:
         self._failures += 1
         self._error = str(error)
         self._is_gone = self._is_gone or error.is_gone
-        retry_seconds = error.retry_after_seconds or delay(
+        asked = error.retry_after_seconds or 0.0
+        retry_seconds = min(asked, _LONGEST_ASKED_SECONDS) or delay(
             due.attempts + 1, self._retry_seconds, _LONGEST_RETRY_SECONDS, self._random
         )
         if due.first_sent is not None and self.hook.repeat_seconds is not None:

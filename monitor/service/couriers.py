@@ -1,7 +1,7 @@
 """All hooks together: started, stopped, tested, told again, and asked how they fare."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 from sqlalchemy import Connection, func, select, update
@@ -10,7 +10,7 @@ from grokwatch.monitor.errors import HookError
 from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.protocols import AlertHook
 from grokwatch.monitor.records import Alert, alert_id
-from grokwatch.monitor.service.announcing import PENDING
+from grokwatch.monitor.service.announcing import DEAD, PENDING
 from grokwatch.monitor.service.courier import HookCourier
 from grokwatch.monitor.service.outbox import Outbox
 from grokwatch.monitor.service.ports import HookHealth
@@ -58,7 +58,7 @@ class Couriers:
             courier.join(end - time.monotonic())
 
     def resend(self, alert_id: str, *, hook: str | None = None) -> int:
-        """Send an alert's newest state again under its own name.
+        """Send an alert's newest state again, and states that were given up, by their own names.
 
         Args:
             alert_id: of the alert.
@@ -75,10 +75,13 @@ class Couriers:
             if state is None or not names:
                 return 0
             now = self._store.now(connection)
-            for name in names:
-                _queue_again(self._store, connection, (alert_id, state, name), now)
+            keys = {(alert_id, state, name) for name in names} | _given_up(
+                connection, alert_id, names
+            )
+            for key in sorted(keys):
+                _queue_again(self._store, connection, key, now)
         self.notify()
-        return len(names)
+        return len(keys)
 
     def test(self, *, hook: str | None = None) -> dict[str, str | None]:
         """Fire a notice that says it is a test; hook -> error, None where it went."""
@@ -107,6 +110,18 @@ class Couriers:
         return tuple(
             courier.health(waiting.get(name, 0)) for name, courier in self._couriers.items()
         )
+
+
+def _given_up(
+    connection: Connection, alert_id: str, names: Sequence[str]
+) -> set[tuple[str, str, str]]:
+    """Deliveries of an alert to some hooks that nobody tries any more."""
+    chosen = select(deliveries.c.state, deliveries.c.hook).where(
+        deliveries.c.alert_id == alert_id,
+        deliveries.c.hook.in_(names),
+        deliveries.c.status == DEAD,
+    )
+    return {(alert_id, row.state, row.hook) for row in connection.execute(chosen)}
 
 
 def _queue_again(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple, final
 
+from sqlalchemy.exc import OperationalError, TimeoutError
+
 from grokwatch.monitor.errors import ConflictError, GrokwatchError, StoreError
 from grokwatch.monitor.service.checking import standings
 from grokwatch.monitor.service.committing import Committer
@@ -19,7 +21,9 @@ from grokwatch.monitor.service.views import Batch, Receipt
 
 _MOST_BATCHES = 256
 _MOST_RECORDS = 4_096
+_MOST_WAITING = 200_000
 _SWEEP_SECONDS = 0.5
+_FAILED_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +60,11 @@ class GroupIntake:
         self._latencies = Latencies()
         self._counts = {"stored": 0, "duplicates": 0, "late": 0, "failures": 0}
         self._oldest: float | None = None
-        self._is_writable = True
+        self._failed_at: float | None = None
         self._is_closed = False
         self._is_closing = threading.Lock()  # nothing may be handed over behind the last one
         self._next_sweep = 0.0
+        self._num_waiting = 0
         self._thread = threading.Thread(target=self._run, name="grokwatch intake", daemon=True)
 
     def start(self) -> None:
@@ -115,9 +120,14 @@ class GroupIntake:
             commits=self._latencies.count,
             commit_seconds_sum=self._latencies.total,
             commit_seconds=self._latencies.buckets(),
-            is_writable=self._is_writable,
+            is_writable=self._is_writable(),
             **self._counts,
         )
+
+    def _is_writable(self) -> bool:
+        """Whether the store took what was last handed over; a failure is forgotten in a while."""
+        failed_at = self._failed_at
+        return failed_at is None or self._clock() - failed_at > _FAILED_SECONDS
 
     def close(self, deadline_seconds: float = 5.0) -> bool:
         """Commit what was handed over, then stop.
@@ -141,11 +151,12 @@ class GroupIntake:
             if self._is_closed:
                 msg = "Expected a service that runs, got one that stops. Try again later."
                 raise StoreError(msg)
-            try:
-                self._queue.put_nowait(waiting)
-            except queue.Full as error:
+            number = self._num_waiting + len(waiting.pushed.standings)
+            if self._queue.full() or number > _MOST_WAITING:
                 msg = f"Expected at most {self._queue.maxsize} waiting batches, got more. "
-                raise StoreError(msg + "Try later.") from error
+                raise StoreError(msg + "Try later.")
+            self._num_waiting = number
+            self._queue.put_nowait(waiting)
 
     def _run(self) -> None:
         is_running = True
@@ -173,6 +184,8 @@ class GroupIntake:
                 return group, False
             group.append(taken)
             num_records += len(taken.pushed.standings)
+            with self._is_closing:
+                self._num_waiting -= len(taken.pushed.standings)
         return group, True
 
     def _commit(self, group: list[_Waiting]) -> None:
@@ -182,13 +195,14 @@ class GroupIntake:
             results = self._committer.commit([waiting.pushed for waiting in group])
         except Exception as error:
             self._counts["failures"] += 1
-            if len(group) > 1:
+            if len(group) > 1 and not is_away(error):
                 for waiting in group:
                     self._commit([waiting])
             else:
-                self._refuse(group[0], error)
+                for waiting in group:
+                    self._refuse(waiting, error)
             return
-        self._is_writable = True
+        self._failed_at = None
         self._latencies.note(self._clock() - began)
         for waiting, result in zip(group, results, strict=True):
             self._answer(waiting, result)
@@ -203,7 +217,7 @@ class GroupIntake:
 
     def _refuse(self, waiting: _Waiting, error: Exception) -> None:
         if isinstance(error, StoreError):
-            self._is_writable = False
+            self._failed_at = self._clock()
             waiting.future.set_exception(error)
         else:
             _log.exception("a batch of run %s was not stored", waiting.pushed.run_id)
@@ -216,10 +230,15 @@ class GroupIntake:
             if self._committer.sweep():
                 self._on_commit()
         except StoreError as error:
-            self._is_writable = False
+            self._failed_at = self._clock()
             _log.warning("the store does not answer: %s", error)
         except Exception:  # this thread must outlive whatever one run holds
             _log.exception("what other processes stored was not judged")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether nobody at the store answers, so that trying again at once is of no use."""
+    return isinstance(error.__cause__, OperationalError | TimeoutError)
 
 
 def _nothing_of(num_ignored: int) -> Receipt:

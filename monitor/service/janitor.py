@@ -10,9 +10,13 @@ from typing import final
 
 from sqlalchemy import Connection, delete, func, select, tuple_
 
-from grokwatch.monitor.errors import StoreError
 from grokwatch.monitor.service.store.engine import Store
-from grokwatch.monitor.service.store.tables import assessments, records, runs, states
+from grokwatch.monitor.service.store.tables import (
+    assessments,
+    records,
+    runs,
+    states,
+)
 from grokwatch.monitor.service.store.writes import JUDGED
 
 _REST_SECONDS = 600.0
@@ -64,7 +68,7 @@ class Janitor:
         while not self._stop.wait(_REST_SECONDS):
             try:
                 self.clean()
-            except StoreError as error:
+            except Exception as error:  # this thread must outlive whatever a store holds
                 _log.warning("the store was not cleaned: %s", error)
 
     def _crowded(self) -> list[str]:
@@ -114,4 +118,5 @@ class Janitor:
             return 0
         with self._store.writing() as connection:
             oldest = self._store.now(connection) - self._keep_days * _DAY_SECONDS
+            # how far a source was read stays: a run that is over is not watched and told again
             return connection.execute(delete(runs).where(runs.c.seen < oldest)).rowcount

@@ -8,6 +8,7 @@ import msgspec
 
 from grokwatch.monitor.records import Alert, AnyRecord, Evaluation, Observation, RunStarted
 from grokwatch.monitor.service.line import Line, Place
+from grokwatch.monitor.vocabulary import AlertCode
 from grokwatch.monitor.watcher import Watcher, watcher_of
 
 _log = logging.getLogger(__name__)
@@ -75,6 +76,14 @@ class Judge:
     def stage(self) -> str | None:
         """The run's status: GENERALIZED where evaluations say so, else the predictor's stage."""
         return self._watcher.stage.value if self._watcher else None
+
+    @property
+    def firing(self) -> tuple[AlertCode, ...]:
+        """Codes of the alerts that are on, whatever was announced of them."""
+        if self._watcher is None:
+            return ()
+        watcher = self._watcher
+        return tuple(code for code in AlertCode if watcher.firing_since(code) is not None)
 
     @property
     def is_due(self) -> bool:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Select, Update, exists, select, update
 from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.service.announcing import DEAD, DELIVERED, PENDING, REPEATING
 from grokwatch.monitor.service.store.engine import Store
-from grokwatch.monitor.service.store.tables import alerts, deliveries, notices
+from grokwatch.monitor.service.store.tables import deliveries, notices, runs
+from grokwatch.monitor.service.summary import RUNNING
 from grokwatch.monitor.vocabulary import AlertState
 
 GIVE_UP_SECONDS = 3 * 86_400.0
@@ -133,20 +134,31 @@ class Outbox:
             earlier.c.id < deliveries.c.id,
             earlier.c.status == PENDING,
         )
+        later = deliveries.alias()
+        is_outdated = (deliveries.c.status == REPEATING) & exists().where(
+            later.c.alert_id == deliveries.c.alert_id,
+            later.c.hook == deliveries.c.hook,
+            later.c.id > deliveries.c.id,
+        )
         return select(deliveries).where(
             deliveries.c.hook == self._hook,
             deliveries.c.status.in_((PENDING, REPEATING)),
             deliveries.c.due <= now,
             deliveries.c.claimed_until <= now,
             ~is_behind,
+            ~is_outdated,
         )
 
     def _is_told(self, connection: Connection, due: Due, told_seconds: float) -> bool:
         """Whether a hook that repeats has heard enough of this state."""
         if due.notice.alert.state is not AlertState.FIRING:
             return told_seconds >= RESOLVED_SECONDS
-        current = select(alerts.c.state).where(alerts.c.id == due.notice.alert.id)
-        return connection.execute(current).scalar() != AlertState.FIRING.value
+        chosen = select(runs.c.status, runs.c.firing).where(
+            runs.c.run_id == due.notice.alert.run_id
+        )
+        run = connection.execute(chosen).one()
+        is_on = due.notice.alert.code.value in run.firing.split(",")
+        return run.status != RUNNING or not is_on
 
 
 def _open(delivery_id: int) -> Update:

@@ -9,7 +9,7 @@ from typing import final
 from sqlalchemy import select
 
 from grokwatch.monitor.config import ServiceSection, resolve
-from grokwatch.monitor.errors import ConflictError, SourceError, StoreError
+from grokwatch.monitor.errors import ConflictError, SourceError, StoreError, WireError
 from grokwatch.monitor.service.intake import GroupIntake
 from grokwatch.monitor.service.sources.mlflow import Fetched, MlflowSource, connect
 from grokwatch.monitor.service.store.engine import Store
@@ -100,6 +100,9 @@ class Poller:
         )
         try:
             future.result(_COMMIT_SECONDS)
+        except WireError as error:
+            self._elsewhere.add(fetched.run_id)
+            _log.warning("a run of %s cannot be watched: %s", self._source.target, error)
         except ConflictError as error:
             self._elsewhere.add(fetched.run_id)
             _log.warning("a run of %s is watched otherwise already: %s", self._source.target, error)

@@ -54,6 +54,10 @@ class Reader(Protocol):
         """Assessments by step, the newest attempt's where there are several; evenly thinned."""
         ...
 
+    def newest_assessment(self, run_id: str) -> Assessment | None:
+        """What was said last of a run."""
+        ...
+
     def alerts(
         self,
         *,

@@ -1,7 +1,8 @@
 """Making a run's judge from the store: from its state and what came after, or from all of it."""
 
+import bisect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
 from grokwatch.monitor.service.archive import Archive
@@ -58,19 +59,28 @@ def rejudged(
     first_steps = archive.first_steps()
     if rewound is not None:
         first_steps[rewound.attempt] = rewound.step
+    undone_from = _undone_from(first_steps)
     judge = Judge(predictor, Line(front))
     for record in archive.judged(through=front):
-        if not _is_undone(record, first_steps):
+        if not _is_undone(record, undone_from):
             judge.judge(record)
     for alert in archive.announced():
         judge.remember(alert)
     return judge
 
 
-def _is_undone(record: AnyRecord, first_steps: Mapping[int, int]) -> bool:
+def _undone_from(first_steps: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Attempts, ascending, each with the lowest first step of itself and those after it."""
+    found: list[tuple[int, int]] = []
+    for attempt in sorted(first_steps, reverse=True):
+        lowest = found[-1][1] if found else first_steps[attempt]
+        found.append((attempt, min(lowest, first_steps[attempt])))
+    return found[::-1]
+
+
+def _is_undone(record: AnyRecord, undone_from: Sequence[tuple[int, int]]) -> bool:
     """Whether a later attempt measured again from that step, or from one before."""
     if not isinstance(record, Observation | Evaluation):
         return False
-    return any(
-        record.step >= step for attempt, step in first_steps.items() if attempt > record.attempt
-    )
+    later = bisect.bisect_left(undone_from, (record.attempt + 1,))
+    return later < len(undone_from) and record.step >= undone_from[later][1]

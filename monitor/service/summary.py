@@ -16,6 +16,8 @@ from grokwatch.monitor.records import (
 from grokwatch.monitor.service.identity import clean_name
 
 RUNNING = "running"
+MOST_KEYS = 2_000
+"""Names of values that a run's page offers; more are stored, and not offered."""
 
 
 def finite(value: float | None) -> float | None:
@@ -69,7 +71,8 @@ class Summary:
         return self.changes
 
     def _observed(self, record: Observation) -> None:
-        self._keys.update(record.values)
+        if len(self._keys) < MOST_KEYS:
+            self._keys.update(record.values)
         self.changes |= {
             "step": record.step,
             "train_loss": finite(record.train_loss),

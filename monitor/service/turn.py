@@ -18,6 +18,7 @@ from grokwatch.monitor.service.store.writes import HELD, LATE, WAITING, Writes
 from grokwatch.monitor.service.summary import Summary
 from grokwatch.monitor.service.views import Receipt
 from grokwatch.monitor.service.writers import Writers
+from grokwatch.monitor.vocabulary import AlertState, Severity
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +126,7 @@ class Turn:
         if self._judge is not None:
             changes["judged_attempt"], changes["judged_seq"] = self._judge.line.front
             changes["stage"] = self._judge.stage
+            changes["firing"] = ",".join(code.value for code in self._judge.firing)
             saved = self._judge.save() if self._is_to_save or self._judge.is_due else None
             if saved is not None:
                 self._writes.state(self.run_id, saved)
@@ -193,7 +195,26 @@ class Turn:
         self._judge = judge
         self._court.judges.keep(self.run_id, judge)
         self._is_to_save = True
+        for alert in self._archive.firing():
+            if alert.code not in judge.firing:
+                self._undo(alert, judge, record)
         return judge
+
+    def _undo(self, alert: Alert, judge: Judge, record: Observation) -> None:
+        """Take back an alert that fired where training has not been any more."""
+        undone = replace(
+            alert,
+            attempt=record.attempt,
+            seq=record.seq,
+            state=AlertState.CLEARED,
+            severity=Severity.INFO,
+            step=record.step,
+            time=record.time,
+            message=f"{alert.run_id}: undone, as training went back to step {record.step:,}",
+            assessment=None,
+        )
+        judge.remember(undone)
+        self._announce(undone)
 
     def _announce(self, alert: Alert) -> None:
         self._writes.flush(self._connection)  # what came before the alert is evidence

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import final
 
-from grokwatch.monitor.errors import ConflictError
+from grokwatch.monitor import wire
+from grokwatch.monitor.errors import ConflictError, WireError
 from grokwatch.monitor.records import RunStarted
 from grokwatch.monitor.service.archive import Archive
 from grokwatch.monitor.service.line import Place, Standing
@@ -47,7 +48,7 @@ class Writers:
             if found is None:
                 self._check(standing)
                 new[standing.place] = standing.payload
-            elif found != standing.payload:
+            elif found != standing.payload and not _is_same(found, standing.payload):
                 raise ConflictError(
                     _conflict(standing, "differs from the one stored under its name")
                 )
@@ -60,7 +61,7 @@ class Writers:
     def _known(self, standings: Sequence[Standing]) -> dict[Place, bytes]:
         if not standings or standings[0].place > self.newest:
             return {}
-        stored = self._archive.known(standings[0].place, standings[-1].place)
+        stored = self._archive.known([standing.place for standing in standings])
         return stored | self._taken
 
     def _check(self, standing: Standing) -> None:
@@ -84,3 +85,11 @@ def _conflict(standing: Standing, problem: str) -> str:
         f"Expected one writer for run {record.run_id}, got record {record.seq} of attempt "
         f"{record.attempt}, which {problem}. Try another run_id."
     )
+
+
+def _is_same(stored: bytes, pushed: bytes) -> bool:
+    """Whether a record is the stored one, though another version wrote that."""
+    try:
+        return wire.encode(wire.decode(stored)) == pushed
+    except WireError:
+        return False

@@ -3,14 +3,18 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, text
 
 from grokwatch.monitor import wire
 from grokwatch.monitor.errors import ConflictError, StoreError
 from grokwatch.monitor.records import AnyRecord, Assessment, Observation, RunStarted, SkippedSignal
 from grokwatch.monitor.service.store.engine import Store
-from grokwatch.monitor.service.store.tables import assessments, runs
+from grokwatch.monitor.service.store.reader import StoreReader
+from grokwatch.monitor.service.store.tables import assessments, records, runs
+from grokwatch.monitor.service.summary import MOST_KEYS
 from grokwatch.monitor.service.views import Batch
 from tests.chaos import trials
 from tests.service_runs import (
@@ -225,3 +229,31 @@ def test_no_text_of_a_run_fails_the_store(store: Store) -> None:
     bench = Bench(store)
     bench.push(Batch(records=(begun, *(observed("a", seq, seq) for seq in range(2, 9))), after=0))
     assert left(store, "a").row["name"] == "ab[31m'\"--"
+
+
+def test_an_alert_at_no_time_is_announced_all_the_same(store: Store) -> None:
+    for batch in batches([replace(each, time=float("nan")) for each in story("a")]):
+        Bench(store).push(batch)
+    assert left(store, "a").alerts
+
+
+def test_what_another_version_wrote_otherwise_is_the_same_record(store: Store) -> None:
+    told = observed("a", 2, 10)
+    Bench(store).push(Batch(records=(start("a"), told), after=0))
+    tree = msgspec.msgpack.decode(wire.encode(told))
+    del tree["cost_seconds"]
+    with store.writing() as connection:
+        older = records.update().where(records.c.seq == 2)
+        connection.execute(older.values(payload=msgspec.msgpack.encode(tree)))
+    assert Bench(store).push(Batch(records=(told,), after=1)).duplicates == 1
+
+
+def test_a_run_offers_so_many_values_and_no_more(store: Store) -> None:
+    names = {f"value_{number}": 0.5 for number in range(MOST_KEYS)}
+    seen = Observation(run_id="a", seq=2, step=1, time=0.0, train_loss=1.0, values=names)
+    more = msgspec.structs.replace(seen, seq=3, step=2, values={"another": 1.0})
+    Bench(store).push(Batch(records=(start("a"), seen, more), after=0))
+    detail = StoreReader(store).run("a")
+    assert detail is not None
+    assert len(detail.keys) == MOST_KEYS
+    assert StoreReader(store).series("a", ["another"]).values["another"] == (1.0,)

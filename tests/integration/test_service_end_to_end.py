@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +12,14 @@ import pytest
 from grokwatch.monitor import journal
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation, RunEnded, RunStarted
 from tests.service_process import SECRET, TOKEN, Receiver, ServiceProcess, free_port
+from tests.waiting import until
+
+WAIT_SECONDS = 120.0
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 PUSHED = (RunStarted, Observation, Evaluation, RunEnded)
 STEPS = 6_000
-
-
-def wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -72,10 +68,10 @@ def test_a_demo_is_pushed_shown_and_announced_though_the_service_dies(
     receiver: Receiver,
     demo: subprocess.Popen[bytes],
 ) -> None:
-    wait_for(lambda: service.get("/v1/runs")["total"] == 1)
+    until(lambda: service.get("/v1/runs")["total"] == 1, WAIT_SECONDS)
     assert demo.poll() is None
     assert "addition-seed-2" in service.get("/")
-    wait_for(lambda: receiver.messages)
+    until(lambda: receiver.messages, WAIT_SECONDS)
     service.kill()
     time.sleep(0.5)
     assert demo.poll() is None
@@ -90,7 +86,7 @@ def test_a_demo_is_pushed_shown_and_announced_though_the_service_dies(
     chart = service.get(f"/v1/runs/{run['run_id']}/series?keys=train_loss&limit=5000")
     assert chart["steps"] == [record.step for record in seen]
 
-    wait_for(lambda: len(receiver.ids) == 2)
+    until(lambda: len(receiver.ids) == 2, WAIT_SECONDS)
     firing, confirmed = sorted(receiver.ids, key=lambda name: "confirmed" in name)
     assert firing.removesuffix("-firing") == confirmed.removesuffix("-confirmed")
     told = next(told for name, told in receiver.messages if name == firing)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from grokwatch.monitor.errors import ConflictError, StoreError, WireError
 from grokwatch.monitor.records import AnyRecord, Assessment, RunStarted
@@ -101,6 +102,26 @@ def test_a_batch_that_fails_alone_fails_no_other(
     assert intake.close(WAIT_SECONDS)
 
 
+def test_a_store_that_is_away_is_asked_once_for_all_and_forgiven_in_a_while(store: Store) -> None:
+    gone = StoreError("Expected the store to answer, got nothing. Try later.")
+    gone.__cause__ = OperationalError("SELECT 1", {}, Exception("no route"))
+    seconds = [0.0]
+    stumbling = Stumbling(Bench(store).committer, gone)
+    intake = GroupIntake(stumbling, clock=lambda: seconds[0])  # type: ignore[arg-type]
+    names = ("a", "bad", "b")
+    futures = [intake.submit(Batch(records=(start(name),), after=0)) for name in names]
+    intake.start()
+    for future in futures:
+        with pytest.raises(StoreError, match="Expected the store to answer, got nothing"):
+            future.result(WAIT_SECONDS)
+    assert not intake.health().is_writable
+    seconds[0] = 11.0
+    assert intake.health().is_writable
+    assert intake.close(WAIT_SECONDS)
+    assert stumbling.groups.get(timeout=WAIT_SECONDS) == 3
+    assert stumbling.groups.empty()
+
+
 def test_more_than_can_wait_is_refused_and_the_rest_is_kept(store: Store) -> None:
     intake = GroupIntake(Bench(store).committer, capacity=2)
     sent = batches(story("a"))
@@ -144,6 +165,10 @@ def test_what_the_service_says_itself_is_not_taken_from_others(
         ((start("a", attempt=2**31),), "Expected attempt and seq from 1, got (2147483648, 1)"),
         ((start("a", seq=2), observed("a", 2, 1)), "Expected records by ascending attempt and seq"),
         ((observed("a", 1, 2**63),), "Expected a step of 64 bits, got one of (1, 1)"),
+        (
+            tuple(start("a", attempt=number, seq=number) for number in range(1, 18)),
+            "Expected at most 16 attempts in a batch, got 17. Try smaller batches",
+        ),
         ((start("a"), start("a", seq=2)), "Expected one start of each attempt, got 2 starts"),
         (
             (RunStarted(run_id="a", seq=1, time=0.0, budget_steps=2**63),),

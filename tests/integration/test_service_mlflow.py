@@ -1,7 +1,6 @@
 """A plain MLflow run, logged by code that never heard of us, is watched and judged."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,13 @@ from mlflow import MlflowClient
 
 from tests.mlflow_server import Server
 from tests.service_process import Receiver, ServiceProcess, free_port
+from tests.waiting import until
+
+WAIT_SECONDS = 120.0
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 MEMORIZED, JUMP, LAST = 200, 3_000, 4_000
-
-
-def wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -72,12 +67,12 @@ def test_a_foreign_run_is_watched_judged_and_announced_across_a_restart(
     run_id = client.create_run(experiment, run_name="somebody's").info.run_id
     client.log_param(run_id, "max_steps", 10_000)
     log(client, run_id, range(0, 2_000, 50))
-    wait_for(lambda: receiver.messages)
+    until(lambda: receiver.messages, WAIT_SECONDS)
     service.kill()
     log(client, run_id, range(2_000, LAST, 50))
     service.start()
     client.set_terminated(run_id)
-    wait_for(lambda: service.get(f"/v1/runs/{run_id}")["run"]["status"] == "finished")
+    until(lambda: service.get(f"/v1/runs/{run_id}")["run"]["status"] == "finished", WAIT_SECONDS)
 
     shown = service.get(f"/v1/runs/{run_id}")
     run = shown["run"]
@@ -87,7 +82,7 @@ def test_a_foreign_run_is_watched_judged_and_announced_across_a_restart(
     assert (run["num_observations"], run["num_late"]) == (LAST // 50, 0)
     assert (run["budget_steps"], run["stage"]) == (10_000, "generalized")
     assert any("loss" in guess for guess in shown["guesses"])
-    wait_for(lambda: any(name.endswith("-confirmed") for name in receiver.ids))
+    until(lambda: any(name.endswith("-confirmed") for name in receiver.ids), WAIT_SECONDS)
     told = receiver.messages[0][1]["data"]
     assert told["links"]["mlflow"] == run["link"]
     assert len(receiver.ids) == len(receiver.messages)

@@ -127,6 +127,35 @@ def test_a_receiver_is_left_alone_as_long_as_it_asks(store: Store, clock: Clock)
     assert ear.times[1] - ear.times[0] == pytest.approx(77.0, abs=11.0)
 
 
+def test_a_receiver_that_asks_for_a_week_is_tried_again_in_a_day(
+    store: Store, clock: Clock
+) -> None:
+    week = HookError("Expected 2xx, got 429. Try later.", retry_after_seconds=7 * DAY_SECONDS)
+    ear = Ear(clock, week)
+    announce(store, ["ear"])
+    deliver_for(courier(store, ear), clock, 1.1 * DAY_SECONDS, step_seconds=1_000.0)
+    assert statuses(store) == ["delivered"]
+    assert ear.times[1] - ear.times[0] == pytest.approx(DAY_SECONDS, abs=1_000.0)
+
+
+def test_what_was_taken_is_not_fired_again_because_the_store_was_away(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear = Ear(clock)
+    announce(store, ["ear"])
+    carrying = courier(store, ear)
+    with monkeypatch.context() as patch:
+        patch.setattr(Outbox, "succeeded", _away)
+        with pytest.raises(StoreError):
+            carrying.deliver()
+    deliver_for(carrying, clock, 300.0, step_seconds=50.0)
+    assert (statuses(store), len(ear.heard)) == (["delivered"], 1)
+
+
+def _away(*_: object, **__: object) -> None:
+    raise StoreError("Expected the store to answer, got nothing. Try later.")
+
+
 def test_a_receiver_that_is_gone_hears_nothing_more(store: Store, clock: Clock) -> None:
     ear = Ear(clock, HookError("Expected 2xx, got 410. Try another hook.", is_gone=True))
     announce(store, ["ear"])

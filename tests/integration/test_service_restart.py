@@ -9,8 +9,9 @@ from grokwatch.monitor import wire
 from grokwatch.monitor.errors import ConflictError
 from grokwatch.monitor.records import AnyRecord, Assessment, Observation
 from grokwatch.monitor.service.store.engine import Store
+from grokwatch.monitor.service.store.reader import StoreReader
 from grokwatch.monitor.service.store.tables import deliveries, states
-from grokwatch.monitor.service.views import Batch, Receipt
+from grokwatch.monitor.service.views import Batch, Receipt, RunQuery
 from tests.chaos import trials
 from tests.service_runs import (
     Bench,
@@ -166,6 +167,29 @@ def test_a_rewind_judges_as_if_the_run_had_never_gone_further(
         assert len({state for state, _ in told}) == len(told)
     expected = sum(len(told) for _, _, told in after.alerts.values())
     assert num_deliveries(store) == expected
+
+
+def test_an_alert_of_what_a_rewind_undid_is_taken_back_aloud(store: Store) -> None:
+    bench = Bench(store)
+    first = story("a", steps=range(0, 1_000, 20))
+    sent = iter(batches(first))
+    firing: list[str] = []
+    while not firing:
+        bench.push(next(sent))
+        firing = [
+            name for name, (state, *_) in left(store, "a").alerts.items() if state == "firing"
+        ]
+    newest = max(each[1] for each in stored(store, "a"))
+    second = story("a", steps=range(0, 40, 20), attempt=2, first_seq=newest + 1)
+    for batch in batches(second):
+        bench.push(batch)
+    assert StoreReader(store).runs(RunQuery()).runs[0].alerts == ()
+    for name in firing:
+        row, notice = StoreReader(store).alert(name) or (None, None)
+        assert row is not None
+        assert row.state == "cleared"
+        assert notice is not None
+        assert "undone, as training went back to step 0" in notice.alert.message
 
 
 @pytest.mark.parametrize("seed", range(trials(2)))

@@ -1,4 +1,5 @@
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from grokwatch.monitor import watcher
 from grokwatch.monitor.cli import app
+from grokwatch.monitor.commands.alerts import listed, resent
 from grokwatch.monitor.config import ServiceSection
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import Alert, AnyRecord, Observation, RunStarted
@@ -124,7 +126,8 @@ def test_an_alert_is_shown_with_its_deliveries_and_what_hooks_are_told(
     told = json.loads(answer.stdout[answer.stdout.index("{") :])
     assert told["data"]["alert_id"] == alert.id
     assert told["data"] == receiver.requests[0].json["data"]
-    assert json.loads(asked("show", alert.id, "--json").stdout)["id"] == alert.id
+    shown = json.loads(asked("show", alert.id, "--json").stdout)
+    assert (shown["alert"]["id"], shown["payload"]) == (alert.id, told)
 
 
 @pytest.mark.parametrize("command", ["show", "resend"])
@@ -149,6 +152,35 @@ def test_what_was_given_up_is_listed_as_dead_and_fails(
     assert shown.exit_code == 1
     assert "dead" in shown.stdout
     assert "got 410" in shown.stdout
+
+
+def test_what_was_given_up_is_found_however_many_alerts_came_since(
+    section: ServiceSection, receiver: Receiver
+) -> None:
+    receiver.answer = GONE
+    watch(section, "a")
+    receiver.answer = FINE
+    watch(section, "b")
+    found = listed(section, environment={}, limit=1)
+    assert "name b" in found.lines[1]
+    assert not found.holds
+    dead = listed(section, environment={}, only_dead=True)
+    assert "name a" in dead.lines[1]
+
+
+def test_resending_sends_states_that_were_given_up_before_the_newest(
+    section: ServiceSection,
+) -> None:
+    watch(section, "a")
+    with sqlite3.connect(section.store.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE deliveries SET status = 'dead'")
+        database.execute("UPDATE alerts SET state = 'confirmed'")
+        database.execute(
+            "INSERT INTO notices SELECT alert_id, 'confirmed', 99, 9, payload FROM notices"
+        )
+    database.close()
+    report = resent(section, alert_of("a").id, environment={})
+    assert report.lines[0].startswith("4 deliveries of alert")
 
 
 def test_resending_makes_it_due_and_the_service_sends_the_same_name(

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlencode
 
 from litestar import Request
 
+from grokwatch.monitor.service.identity import clean_name
 from grokwatch.monitor.service.views import SORTS, RunQuery
 
 PER_PAGE = 50
@@ -29,7 +30,7 @@ class Asked:
     def text(self, name: str) -> str:
         """One parameter, cut to what anybody would type; empty without it."""
         given = self.parameters.get(name, ())
-        return given[0].strip()[:_LONGEST] if given else ""
+        return clean_name(given[0])[:_LONGEST] if given else ""
 
     def choice(self, name: str, known: Sequence[str]) -> str | None:
         """One parameter among those that are known; None otherwise."""
@@ -38,7 +39,7 @@ class Asked:
 
     def texts(self, name: str, most: int) -> tuple[str, ...]:
         """A parameter that may come several times; each once, at most so many."""
-        given = dict.fromkeys(value for value in self.parameters.get(name, ()) if value)
+        given = dict.fromkeys(map(clean_name, filter(None, self.parameters.get(name, ()))))
         return tuple(given)[:most]
 
     def page(self) -> int:

@@ -11,7 +11,6 @@ from grokwatch.monitor.service.pages.asked import Asked, run_in_path
 from grokwatch.monitor.service.pages.error_pages import missing
 from grokwatch.monitor.service.pages.rendering import Renderer
 from grokwatch.monitor.service.ports import Reader
-from grokwatch.monitor.service.views import RunRow
 
 MOST_SIGNALS = 4
 ALWAYS_DRAWN = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -36,7 +35,7 @@ def run_route(reader: Reader, render: Renderer, *, can_resend: bool) -> HTTPRout
         detail = reader.run(name)
         if detail is None:
             return missing(render, f"No run has the id {name}.")
-        latest = newest(reader, detail.run)
+        latest = reader.newest_assessment(name)
         keys = [key for key in detail.keys if key not in ALWAYS_DRAWN]
         return render(
             "run.html",
@@ -54,12 +53,6 @@ def run_route(reader: Reader, render: Renderer, *, can_resend: bool) -> HTTPRout
         )
 
     return run
-
-
-def newest(reader: Reader, run: RunRow) -> Assessment | None:
-    """What was said last; a run's last step need not have an assessment."""
-    said = reader.assessments(run.run_id, low=run.step) or reader.assessments(run.run_id)
-    return said[-1] if said else None
 
 
 def explain(

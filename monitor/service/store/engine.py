@@ -155,7 +155,7 @@ def _set_up_sqlite(connection: object, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]  # DBAPI connections have no type
     for pragma in (
         "journal_mode = WAL",
-        "synchronous = NORMAL",
+        "synchronous = FULL",
         f"busy_timeout = {_BUSY_MILLISECONDS}",
         "foreign_keys = ON",
     ):

@@ -1,6 +1,7 @@
 """The reader: runs, and what is stored of one, for the API and the pages."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import msgspec
@@ -11,7 +12,7 @@ from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.records import Assessment, Observation, RunStarted
 from grokwatch.monitor.service.store import reader_alerts, reader_series
 from grokwatch.monitor.service.store.engine import Store
-from grokwatch.monitor.service.store.tables import alerts, deliveries, records, runs
+from grokwatch.monitor.service.store.tables import deliveries, records, runs
 from grokwatch.monitor.service.summary import RUNNING
 from grokwatch.monitor.service.views import (
     SORTS,
@@ -55,9 +56,8 @@ class StoreReader:
         with self._store.reading() as connection:
             total = connection.execute(select(func.count()).select_from(runs).where(*where))
             rows = connection.execute(chosen).mappings().all()
-            firing = reader_alerts.firing(connection, [row["run_id"] for row in rows])
             return RunPage(
-                runs=tuple(_row(row, firing) for row in rows),
+                runs=tuple(_row(row) for row in rows),
                 total=total.scalar_one(),
                 offset=query.offset,
             )
@@ -69,12 +69,11 @@ class StoreReader:
             row = connection.execute(chosen.where(runs.c.run_id == run_id)).mappings().first()
             if row is None:
                 return None
-            firing = reader_alerts.firing(connection, [run_id])
         nameless = RunStarted(run_id=run_id, time=0.0)
         payload = row["beginning"]
         start = msgspec.msgpack.decode(payload, type=RunStarted) if payload else nameless
         return RunDetail(
-            run=_row(row, firing),
+            run=_row(row),
             hyper_parameters=start.hyper_parameters,
             signals=start.signals,
             skipped=start.skipped,
@@ -106,19 +105,30 @@ class StoreReader:
         with self._store.reading() as connection:
             return reader_series.judged(connection, run_id, low=low, high=high, limit=limit)
 
+    def newest_assessment(self, run_id: str) -> Assessment | None:
+        """What was said last of a run."""
+        with self._store.reading() as connection:
+            return reader_series.newest_judged(connection, run_id)
+
     def alerts(
         self,
         *,
         run_id: str | None = None,
         code: str | None = None,
         state: str | None = None,
+        delivery: str | None = None,
         limit: int = 50,
         offset: int = 0,
     ) -> AlertPage:
-        """Some of the alerts, the newest first, each with its states and deliveries."""
+        """Some of the alerts, the newest first, each with its states and deliveries.
+
+        With `delivery`, those alone of which a delivery has that status.
+        """
         wanted = {"run_id": run_id, "code": code, "state": state}
         with self._store.reading() as connection:
-            return reader_alerts.page(connection, wanted, limit=limit, offset=offset)
+            return reader_alerts.page(
+                connection, wanted, delivery=delivery, limit=limit, offset=offset
+            )
 
     def alert(self, alert_id: str) -> tuple[AlertRow, Notice] | None:
         """One alert, and what hooks are told of its newest state."""
@@ -177,7 +187,7 @@ class StoreReader:
             return Totals(
                 runs=count(runs.c.status),
                 stages=count(runs.c.stage, runs.c.status == RUNNING, runs.c.stage.is_not(None)),
-                firing=count(alerts.c.code, alerts.c.state == "firing"),
+                firing=_codes(count(runs.c.firing, runs.c.status == RUNNING)),
                 deliveries=count(deliveries.c.status),
                 num_observations=int(sums[0] or 0),
                 num_late=int(sums[1] or 0),
@@ -197,9 +207,9 @@ def _rows(*more: ColumnElement[Any]) -> Select[Any]:
     return select(*_COLUMNS, runs.c.grouping.label("group"), *more)
 
 
-def _row(row: RowMapping, firing: dict[str, tuple[str, ...]]) -> RunRow:
+def _row(row: RowMapping) -> RunRow:
     known = {name: row[name] for name in RunRow.__struct_fields__ if name in row}
-    return RunRow(**known, alerts=firing.get(row["run_id"], ()))
+    return RunRow(**known, alerts=tuple(filter(None, row["firing"].split(","))))
 
 
 def _conditions(query: RunQuery) -> list[ColumnElement[bool]]:
@@ -214,8 +224,13 @@ def _conditions(query: RunQuery) -> list[ColumnElement[bool]]:
     if query.stage:
         found.append(runs.c.stage == query.stage)
     if query.alert:
-        of_code = select(alerts.c.run_id).where(
-            alerts.c.code == query.alert, alerts.c.state == "firing"
-        )
-        found.append(runs.c.run_id.in_(of_code))
+        found.append(runs.c.firing.contains(query.alert, autoescape=True))
     return found
+
+
+def _codes(counts: Mapping[str, int]) -> dict[str, int]:
+    """How many runs each code fires in, from how many fire each set of codes."""
+    found: Counter[str] = Counter()
+    for codes, number in counts.items():
+        found.update(dict.fromkeys(filter(None, codes.split(",")), number))
+    return dict(found)

@@ -15,29 +15,27 @@ _FIELDS = tuple(
 )
 
 
-def firing(connection: Connection, run_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Run -> codes of its alerts that are on."""
-    chosen = select(alerts.c.run_id, alerts.c.code).where(
-        alerts.c.run_id.in_(run_ids), alerts.c.state == "firing"
-    )
-    found: dict[str, set[str]] = defaultdict(set)
-    for run_id, code in connection.execute(chosen):
-        found[run_id].add(code)
-    return {run_id: tuple(sorted(codes)) for run_id, codes in found.items()}
-
-
 def page(
-    connection: Connection, wanted: Mapping[str, str | None], *, limit: int, offset: int
+    connection: Connection,
+    wanted: Mapping[str, str | None],
+    *,
+    delivery: str | None = None,
+    limit: int,
+    offset: int,
 ) -> AlertPage:
     """Some of the alerts, the newest first.
 
     Args:
         connection: to read through.
         wanted: column -> value; None wants all.
+        delivery: status that one of its deliveries must have; None for any or none.
         limit: alerts at most.
         offset: alerts passed over.
     """
     where = [alerts.c[name] == value for name, value in wanted.items() if value is not None]
+    if delivery is not None:
+        of_status = select(deliveries.c.alert_id).where(deliveries.c.status == delivery)
+        where.append(alerts.c.id.in_(of_status))
     total = connection.execute(select(func.count()).select_from(alerts).where(*where)).scalar_one()
     chosen = (
         select(alerts, runs.c.name)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, select, tuple_
 
 from grokwatch.monitor import wire
 from grokwatch.monitor.records import AnyRecord, Assessment, Evaluation, Observation
@@ -13,6 +13,7 @@ from grokwatch.monitor.service.views import Series
 
 CHANCES = ("probability", "rise_probability")
 _TEST = ("test_loss", "test_accuracy")
+_PLACES = 1_000
 _MOST_ROWS = 20_000
 """Rows decoded for one answer; beyond, every so many-th is read."""
 
@@ -58,6 +59,19 @@ def judged(
         newest[row.step] = (row.attempt, row.seq)
     places = [newest[step] for step in strided(sorted(newest), limit)]
     return tuple(_assessments(connection, run_id, places))
+
+
+def newest_judged(connection: Connection, run_id: str) -> Assessment | None:
+    """The assessment that was made last; None where there is none."""
+    chosen = (
+        select(assessments.c.payload)
+        .where(assessments.c.run_id == run_id)
+        .order_by(assessments.c.attempt.desc(), assessments.c.seq.desc())
+        .limit(1)
+    )
+    payload = connection.execute(chosen).scalar_one_or_none()
+    record = wire.decode(payload) if payload else None
+    return record if isinstance(record, Assessment) else None
 
 
 def spark(connection: Connection, run_id: str, points: int) -> tuple[float | None, ...]:
@@ -138,12 +152,12 @@ def _rows(
 def _assessments(
     connection: Connection, run_id: str, places: Sequence[tuple[int, int]]
 ) -> Iterable[Assessment]:
-    for attempt, seq in places:
-        chosen = select(assessments.c.payload).where(
-            assessments.c.run_id == run_id,
-            assessments.c.attempt == attempt,
-            assessments.c.seq == seq,
+    place = tuple_(assessments.c.attempt, assessments.c.seq)
+    for start in range(0, len(places), _PLACES):
+        chosen = select(assessments.c.attempt, assessments.c.seq, assessments.c.payload).where(
+            assessments.c.run_id == run_id, place.in_(places[start : start + _PLACES])
         )
-        record = wire.decode(connection.execute(chosen).scalar_one())
-        if isinstance(record, Assessment):
-            yield record
+        rows = connection.execute(chosen)
+        payloads = {(row.attempt, row.seq): row.payload for row in rows}
+        found = (wire.decode(payloads[each]) for each in places[start : start + _PLACES])
+        yield from (record for record in found if isinstance(record, Assessment))

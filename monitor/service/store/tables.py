@@ -68,6 +68,7 @@ runs = Table(
     Column("judged_attempt", Integer, nullable=False, server_default="0"),
     Column("judged_seq", BigInteger, nullable=False, server_default="0"),
     Column("keys", LargeBinary),
+    Column("firing", Text, nullable=False, server_default=""),
     Index("runs_by_seen", "seen"),
     Index("runs_by_revision", "revision"),
 )

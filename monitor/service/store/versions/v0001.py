@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("judged_attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("judged_seq", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("keys", sa.LargeBinary(), nullable=True),
+        sa.Column("firing", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("run_id"),
     )
     op.create_index("runs_by_revision", "runs", ["revision"], unique=False)
