@@ -10,7 +10,14 @@ from grokwatch.monitor.service.courier import HookCourier
 from grokwatch.monitor.service.couriers import Couriers
 from grokwatch.monitor.service.outbox import Due, Outbox
 from grokwatch.monitor.service.store.engine import Store
-from grokwatch.monitor.service.store.tables import alerts, deliveries, notices, records, states
+from grokwatch.monitor.service.store.tables import (
+    alerts,
+    deliveries,
+    notices,
+    records,
+    runs,
+    states,
+)
 from grokwatch.monitor.service.store.writes import Writes
 from grokwatch.monitor.vocabulary import AlertState
 from tests.service_hooks import Ear, announce, named
@@ -196,6 +203,17 @@ def test_a_receiver_that_forgets_is_told_again_while_it_lasts_and_a_while_after(
     assert ear.heard == named(alert, *[CLEARED] * 6)
     assert ear.times[-1] - ear.times[0] == pytest.approx(300.0, abs=5.0)
     assert statuses(store) == ["superseded", "delivered"]
+
+
+def test_what_fires_in_a_run_that_ended_is_not_said_for_ever(store: Store, clock: Clock) -> None:
+    ear = Ear(clock, repeat_seconds=60.0)
+    announce(store, ["ear"])
+    carrying = courier(store, ear)
+    carrying.deliver()
+    with store.writing() as connection:
+        connection.execute(runs.update().values(status="finished"))
+    deliver_for(carrying, clock, 600.0, step_seconds=30.0)
+    assert (statuses(store), len(ear.heard)) == (["delivered"], 2)
 
 
 def test_nobody_else_takes_what_is_claimed_until_the_claim_ends(store: Store, clock: Clock) -> None:
