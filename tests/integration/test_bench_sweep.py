@@ -113,7 +113,9 @@ def test_the_command_shows_every_arm_every_ratio_and_every_check(small: None) ->
     assert report.holds is all(row.is_met is not False for row in rows.values())
 
 
-def test_sweeps_are_measured_only_when_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_parts_are_measured_only_when_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def none(_: Counting, __: int | None) -> list[Row]:
         return []
 
@@ -122,7 +124,7 @@ def test_sweeps_are_measured_only_when_named(monkeypatch: pytest.MonkeyPatch) ->
     found = command.bench([], rounds=1, show=nothing, progress=False).data
     assert isinstance(found, command.Bench)
     usual = [each.name for each in found.parts]
-    assert usual == [name for name in command._PARTS if name != "sweep"]
+    assert usual == [name for name in command._PARTS if name not in {"sweep", "service"}]
     assert len(usual) == 7
     named = command.bench(["sweep", "costs"], rounds=1, show=nothing, progress=False).data
     assert isinstance(named, command.Bench)

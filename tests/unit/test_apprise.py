@@ -33,7 +33,8 @@ def test_title_and_text_arrive_as_plain_text() -> None:
         "Probability 0.93 within 10,000 steps of test accuracy beginning to rise, "
         "0.71 within 10,000 steps of generalising (hazard@2). "
         "Expected in 900 to 2,400 steps from step 1,660. "
-        "Moved: fourier_entropy@embedding (for since step 900), weight_norm (against).\n"
+        "Moved: fourier_entropy@embedding (for since step 900), "
+        "weight_norm (against since step 1,500).\n"
         "run: https://watch.example.com/runs/a"
     )
     assert told["type"] == "warning"
