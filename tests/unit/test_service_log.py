@@ -48,9 +48,13 @@ def test_no_line_holds_credentials_or_secrets(stream: io.StringIO) -> None:
 
 @pytest.mark.parametrize("name", ["httpx", "httpcore", "apprise", "alembic.runtime", "uvicorn"])
 def test_what_other_libraries_do_is_not_logged_unless_they_warn(
-    name: str, stream: io.StringIO
+    name: str, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logging.getLogger(name).info("asked http://host/path-that-is-secret")
+    log = logging.getLogger(name)
+    for each in (log, logging.getLogger(name.partition(".")[0])):  # as other tests left them
+        monkeypatch.setattr(each, "disabled", False)
+        monkeypatch.setattr(each, "propagate", True)
+    log.info("asked http://host/path-that-is-secret")
     assert stream.getvalue() == ""
-    logging.getLogger(name).warning("something")
+    log.warning("something")
     assert stream.getvalue().endswith(f"WARNING {name}: something\n")
