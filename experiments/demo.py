@@ -24,13 +24,13 @@ from grokwatch.experiments.live import (
 from grokwatch.experiments.modules import Progress, hushed
 from grokwatch.experiments.pictures import draw_run
 from grokwatch.experiments.recipes import Recipe, build, find_recipe, fit
-from grokwatch.experiments.story import Story, read_story, tell
 from grokwatch.monitor import journal, presets
 from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 from grokwatch.monitor.probe import Group
 from grokwatch.monitor.records import Outcome
 from grokwatch.monitor.snapshot import Need, Signal
+from grokwatch.monitor.story import Story, read_story, tell
 
 Show = Callable[[str], None]
 

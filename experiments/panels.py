@@ -15,9 +15,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from grokwatch.experiments.palette import Palette
-from grokwatch.experiments.story import Story
 from grokwatch.monitor.probe import Group
 from grokwatch.monitor.records import WeightFrame
+from grokwatch.monitor.story import Story
 
 Points = Sequence[tuple[int, float]]
 

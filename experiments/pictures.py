@@ -13,7 +13,7 @@ from grokwatch.experiments.panels import (
     draw_weights,
     pick_frames,
 )
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 _DOTS_PER_INCH = 160
 

@@ -21,13 +21,13 @@ from grokwatch.callbacks.loop import LoopMonitor
 from grokwatch.experiments.counting import Counting
 from grokwatch.experiments.modules import Classifier
 from grokwatch.experiments.recipes import ADDITION, Parts, Recipe, build
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.experiments.tasks import Split
 from grokwatch.monitor import journal
 from grokwatch.monitor.labels import Hold
 from grokwatch.monitor.records import Alert, Assessment, Outcome, RunEnded
 from grokwatch.monitor.signals import ALL
 from grokwatch.monitor.snapshot import Cost
+from grokwatch.monitor.story import Story, read_story
 from grokwatch.monitor.vocabulary import RunStatus
 from grokwatch.monitor.watcher import replay
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 Points = list[tuple[int, float]]
 

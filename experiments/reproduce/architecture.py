@@ -14,7 +14,7 @@ from grokwatch.experiments.reproduce.drawing_architecture import GENERALIZED, SP
 from grokwatch.experiments.reproduce.milestones import last_accuracy, last_value
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 from grokwatch.monitor.text import number
 
 TIED = "tied"

@@ -15,7 +15,7 @@ from grokwatch.experiments.reproduce.drawing_circle import COUNTS, MODULUS, comp
 from grokwatch.experiments.reproduce.milestones import last_accuracy
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 MODULI = (*range(3, 31), 53, 59, 66, 67, 96, 97, 113)
 

@@ -17,7 +17,7 @@ from grokwatch.experiments.reproduce import drawing_bands
 from grokwatch.experiments.reproduce.parity_bits import decay_of, steps_of
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Changes, Workshop
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 from grokwatch.monitor.vocabulary import Phase
 
 _NAME = "decay-phases"

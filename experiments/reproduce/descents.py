@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from grokwatch.experiments.reproduce.peaks import Curve, ascents
 from grokwatch.experiments.reproduce.random_features import Fits
-from grokwatch.experiments.story import Story
 from grokwatch.monitor.records import Evaluation
+from grokwatch.monitor.story import Story
 
 Stories = Mapping[int, Sequence[Story]]
 

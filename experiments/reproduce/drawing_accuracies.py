@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from grokwatch.experiments.palette import Palette
 from grokwatch.experiments.reproduce.accuracies import held_out, trained
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 
 def draw_accuracies(axes: Axes, stories: Sequence[Story], palette: Palette) -> None:

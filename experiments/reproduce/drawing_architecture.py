@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from grokwatch.experiments.palette import Palette
 from grokwatch.experiments.reproduce.drawing_steps import RIGHT, frame
 from grokwatch.experiments.reproduce.milestones import last_accuracy, last_value
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 GENERALIZED = 0.95
 SPARSITY = "inverse_participation_ratio.excess@input"

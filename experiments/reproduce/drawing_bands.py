@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from grokwatch.experiments.palette import Palette
 from grokwatch.experiments.reproduce.drawing_steps import LEFT, RIGHT, frame, set_shares, write
 from grokwatch.experiments.reproduce.parity_bits import decay_of, steps_of
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 from grokwatch.monitor.vocabulary import Phase
 
 _WORDS = {

@@ -16,7 +16,7 @@ from grokwatch.experiments.reproduce.drawing_steps import (
     set_shares,
     write,
 )
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 MODULUS = 67
 COUNTS = tuple(range(1, 13))

@@ -18,7 +18,7 @@ from grokwatch.experiments.reproduce.drawing_steps import (
     write,
 )
 from grokwatch.experiments.reproduce.swings import turns
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 _LEAST = 0.05
 

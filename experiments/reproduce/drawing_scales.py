@@ -10,7 +10,7 @@ from grokwatch.experiments.reproduce.accuracies import held_out
 from grokwatch.experiments.reproduce.drawing_accuracies import draw_accuracies, draw_line
 from grokwatch.experiments.reproduce.drawing_steps import set_shares, set_steps, write
 from grokwatch.experiments.reproduce.lag import GENERALIZED, Lag, lag_of, late_norm
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 _FIRST_STEP, _LAST_STEP = 10, 20_000
 _NORMS = (7.0, 150.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from grokwatch.experiments.reproduce.accuracies import first_step, held_out, trained
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 MEMORIZED = 0.99
 """Train accuracy of a run that has memorised."""

@@ -7,7 +7,7 @@ from statistics import median
 
 from grokwatch.experiments.reproduce import accuracies
 from grokwatch.experiments.reproduce.accuracies import first_step
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 from grokwatch.monitor.text import number
 
 

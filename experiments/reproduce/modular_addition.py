@@ -33,7 +33,7 @@ from grokwatch.experiments.reproduce.drawing_steps import (
 from grokwatch.experiments.reproduce.milestones import Milestone
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 from grokwatch.monitor.text import number
 
 SPARSITY = "inverse_participation_ratio.excess@input"

@@ -32,7 +32,7 @@ from grokwatch.experiments.reproduce.drawing_steps import LEFT, RIGHT, frame
 from grokwatch.experiments.reproduce.lag import GENERALIZED, Lag, lag_of, lags_of, middle_factor
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Changes, Workshop
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 from grokwatch.monitor.text import number
 
 Stories = Mapping[float, Sequence[Story]]

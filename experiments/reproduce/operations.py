@@ -30,7 +30,7 @@ from grokwatch.experiments.reproduce.drawing_steps import (
 )
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.workshop import Changes, Workshop
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 from grokwatch.monitor.text import number
 
 Groups = Mapping[str, Sequence[Story]]

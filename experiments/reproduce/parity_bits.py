@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokwatch.experiments.reproduce.trajectory import Trajectory
-from grokwatch.experiments.story import Story
 from grokwatch.experiments.sweep.runs import Run
 from grokwatch.monitor.labels import GENERALIZED, MEMORIZED, Hold
+from grokwatch.monitor.story import Story
 
 NUM_RELEVANT = 3
 

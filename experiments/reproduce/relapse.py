@@ -18,7 +18,7 @@ from grokwatch.experiments.reproduce.milestones import last_accuracy
 from grokwatch.experiments.reproduce.reproduction import Finding
 from grokwatch.experiments.reproduce.swings import Fall, Turn, falls
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import Story
+from grokwatch.monitor.story import Story
 
 HEIGHT, LEAST = 0.5, 0.2
 

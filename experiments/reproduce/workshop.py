@@ -7,9 +7,9 @@ from pathlib import Path
 
 from grokwatch.experiments.counting import Counting
 from grokwatch.experiments.drawing import Compose, draw
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.experiments.sweep import Grid, read_grid, sweep
 from grokwatch.monitor.records import AnyRecord
+from grokwatch.monitor.story import Story, read_story
 
 Changes = Mapping[str, Mapping[str, object]]
 

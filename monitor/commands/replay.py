@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from grokwatch.experiments.story import Story, read_story, tell
 from grokwatch.monitor import journal, watcher
 from grokwatch.monitor.commands import Report, number
 from grokwatch.monitor.commands.journals import choose, newest
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import Alert, AnyRecord, Assessment, Outcome
 from grokwatch.monitor.service.sources import files
+from grokwatch.monitor.story import Story, read_story, tell
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ import pytest
 
 from grokwatch.experiments.demo import Demo, Watching, demo
 from grokwatch.experiments.recipes import find_recipe
-from grokwatch.experiments.story import read_story, tell
 from grokwatch.monitor import journal
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import WeightFrame
+from grokwatch.monitor.story import read_story, tell
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:pytorch_lightning")
 

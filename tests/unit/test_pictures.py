@@ -8,7 +8,6 @@ from matplotlib.image import imread
 from grokwatch.experiments.palette import PALETTES, Style
 from grokwatch.experiments.panels import pick_frames, sparsity_points
 from grokwatch.experiments.pictures import draw_run, headline
-from grokwatch.experiments.story import read_story
 from grokwatch.monitor.records import (
     Alert,
     AnyRecord,
@@ -19,6 +18,7 @@ from grokwatch.monitor.records import (
     RunStarted,
     WeightFrame,
 )
+from grokwatch.monitor.story import read_story
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 STEPS = range(50, 3_001, 50)

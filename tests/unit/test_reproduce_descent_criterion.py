@@ -10,7 +10,6 @@ from grokwatch.experiments.reproduce import double_descent
 from grokwatch.experiments.reproduce.descents import Descents, Sizes, by, courses, late_gains
 from grokwatch.experiments.reproduce.peaks import Peak, find_peak
 from grokwatch.experiments.reproduce.random_features import Fits
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.monitor.records import (
     AnyRecord,
     Evaluation,
@@ -18,6 +17,7 @@ from grokwatch.monitor.records import (
     Observation,
     RunStarted,
 )
+from grokwatch.monitor.story import Story, read_story
 
 FOUND = (0.2, 0.8, 0.1)
 FALLING = (0.8, 0.4, 0.1)

@@ -8,8 +8,8 @@ import pytest
 from grokwatch.experiments.reproduce import omnigrok
 from grokwatch.experiments.reproduce.lag import lag_of
 from grokwatch.experiments.reproduce.omnigrok import Runs, is_reproduced
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.story import Story, read_story
 
 STEPS = (10, 20, 50, 100, 400, 1_000, 4_000, 8_000, 10_000)
 

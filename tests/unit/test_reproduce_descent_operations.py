@@ -4,8 +4,8 @@ import pytest
 
 from grokwatch.experiments.reproduce import operations
 from grokwatch.experiments.reproduce.operations import COMPOSITION, HARD, NAMES, SHUFFLED
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.story import Story, read_story
 
 NEVER = 10**9
 HARDEST = NAMES["x^2+xy+y^2"]

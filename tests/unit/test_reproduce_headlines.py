@@ -22,8 +22,8 @@ from grokwatch.experiments.reproduce.other_ways_out import Attempt
 from grokwatch.experiments.reproduce.parity_penalties import Penalized
 from grokwatch.experiments.reproduce.subnetworks import Takeover
 from grokwatch.experiments.reproduce.trajectory import Trajectory
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.story import Story, read_story
 from grokwatch.monitor.vocabulary import Phase
 
 STEPS = np.arange(5) * 100

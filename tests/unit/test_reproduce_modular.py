@@ -8,8 +8,8 @@ import pytest
 from grokwatch.experiments.reproduce import milestones, modular_addition
 from grokwatch.experiments.reproduce.milestones import Milestone
 from grokwatch.experiments.reproduce.modular_addition import is_reproduced
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.story import Story, read_story
 
 
 def story(

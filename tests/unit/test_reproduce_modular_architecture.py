@@ -7,8 +7,8 @@ import pytest
 from grokwatch.experiments.reproduce import architecture
 from grokwatch.experiments.reproduce.architecture import DIRECT, ORDER, TIED, holds, named
 from grokwatch.experiments.reproduce.drawing_architecture import SPARSITY
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.monitor.records import Evaluation, HyperParameter, Observation, RunStarted
+from grokwatch.monitor.story import Story, read_story
 
 Ends = Mapping[str, tuple[float, float]]
 

@@ -7,8 +7,8 @@ import pytest
 from grokwatch.experiments.reproduce import relapse
 from grokwatch.experiments.reproduce.relapse import fallen, memorized_after, returned
 from grokwatch.experiments.reproduce.swings import Turn, falls, turns
-from grokwatch.experiments.story import Story, read_story
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.story import Story, read_story
 
 HELD = (0.0, 0.3, 0.9, 0.9, 0.95)
 ONCE = (0.0, 0.4, 0.8, 0.75, 0.5, 0.3)

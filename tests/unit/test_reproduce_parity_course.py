@@ -26,9 +26,9 @@ from grokwatch.experiments.reproduce.parity_penalties import Penalized
 from grokwatch.experiments.reproduce.subnetworks import Takeover
 from grokwatch.experiments.reproduce.trajectory import Trajectory
 from grokwatch.experiments.reproduce.workshop import Workshop
-from grokwatch.experiments.story import read_story
 from grokwatch.experiments.tasks import SparseParity
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation
+from grokwatch.monitor.story import read_story
 from grokwatch.monitor.vocabulary import Phase
 
 STEPS = np.arange(0, 6_001, 200)

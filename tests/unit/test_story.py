@@ -1,6 +1,5 @@
 import pytest
 
-from grokwatch.experiments.story import read_story, tell
 from grokwatch.monitor.records import (
     Alert,
     AnyRecord,
@@ -11,6 +10,7 @@ from grokwatch.monitor.records import (
     RunStarted,
     alert_id,
 )
+from grokwatch.monitor.story import read_story, tell
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, Severity, Stage
 
 STEPS = range(100, 4_001, 100)
