@@ -13,16 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
-import msgspec
-
 from grokwatch.monitor.backoff import Backoff
 from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.cursor import Cursor
 from grokwatch.monitor.drain import Drained, drain
 from grokwatch.monitor.feeder import Feeder
+from grokwatch.monitor.health import Health
 from grokwatch.monitor.journal import Journal
 from grokwatch.monitor.lock import close_in_child
-from grokwatch.monitor.protocols import Sink
+from grokwatch.monitor.protocols import FileSink, Sink
 from grokwatch.monitor.recorder import Recorder
 from grokwatch.monitor.records import AnyRecord
 
@@ -32,23 +31,6 @@ _POLL_SECONDS = 0.002
 _GRACE_SECONDS = 0.25
 
 _log = logging.getLogger(__name__)
-
-
-class Health(msgspec.Struct, frozen=True):
-    """How a dispatcher fares; targets are shown without credentials.
-
-    `dropped` counts records that never reached the journal, by reason: `queue_full`, `closed`,
-    `unwritable` (no bytes exist for it), `malformed` (no record at all); each leaves a gap in
-    `seq`. `journal_failures` counts writes to the run's folder that failed; records among them are
-    tried again. `sink_lag` counts acknowledged records that a sink has not taken yet.
-    """
-
-    queue_depth: int
-    dropped: dict[str, int]
-    journal_failures: int
-    sink_failures: dict[str, int]
-    sink_lag: dict[str, int]
-    torn_bytes: int
 
 
 @final
@@ -68,6 +50,7 @@ class Dispatcher:
     Attributes:
         run_id: the run.
         attempt: which training of the run this is, from 1.
+        file_sinks: those of the sinks that take files too.
 
     Example:
         >>> import tempfile
@@ -92,7 +75,8 @@ class Dispatcher:
     ) -> None:
         self.run_id = journal.run_id
         self.attempt = journal.attempt
-        self._torn_bytes = journal.torn_bytes
+        self._journal = journal
+        self.file_sinks = tuple(sink for sink in sinks.values() if isinstance(sink, FileSink))
         self._process = os.getpid()
         self._is_closed = False
         fed = {
@@ -196,7 +180,9 @@ class Dispatcher:
             + sum(feeder.num_cursor_failures for _, feeder in feeders),
             sink_failures=failures | dict(self._live.failures),
             sink_lag={target: feeder.lag for target, feeder in feeders},
-            torn_bytes=self._torn_bytes,
+            torn_bytes=self._journal.torn_bytes,
+            journal_bytes=self._journal.num_bytes,
+            journal_quota_bytes=self._journal.quota.num_bytes,
         )
 
 

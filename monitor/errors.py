@@ -7,7 +7,8 @@ GrokwatchError
 |-- WireError                bytes that are not a record of ours
 |   `-- SchemaError          a record of a schema this version does not speak
 |-- JournalError             the journal cannot be opened or written
-|   `-- JournalLockedError   another writer holds this run's journal
+|   |-- JournalLockedError   another writer holds this run's journal
+|   `-- JournalFullError     the run's quota has no room for some of the records
 |-- SinkError                a sink could not take records; the journal keeps them
 |-- StoreError               the service's store cannot be opened, read or written
 |   `-- ConflictError        another writer pushes under the same run and attempt
@@ -47,6 +48,18 @@ class JournalError(GrokwatchError):
 
 class JournalLockedError(JournalError):
     """Another writer holds this run's journal."""
+
+
+class JournalFullError(JournalError):
+    """The run's quota has no room for some of the records; none was written.
+
+    Attributes:
+        seqs: numbers of those that there is no room for.
+    """
+
+    def __init__(self, message: str, *, seqs: frozenset[int]) -> None:
+        super().__init__(message)
+        self.seqs = seqs
 
 
 class SinkError(GrokwatchError):

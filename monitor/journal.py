@@ -3,7 +3,8 @@
 One writer at a time appends records to segments of `.grokwatch/runs/<run_id>/`; each opening is an
 attempt of its own with segments of its own. A write goes to the kernel, not to the disk: it
 outlives the process, and only a power cut can take what was not yet synced. Nothing is deleted:
-an unfinished end is moved aside and counted. Reading lives in `history`; its names are here too.
+an unfinished end is moved aside and counted, and what the quota has no room for is refused.
+Reading lives in `history`; its names are here too.
 """
 
 import contextlib
@@ -15,12 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from grokwatch.monitor.errors import ConfigurationError, JournalError
+from grokwatch.monitor.errors import ConfigurationError, JournalError, JournalFullError
 from grokwatch.monitor.folder import create, explained, make_private, sync
-from grokwatch.monitor.history import JournalReport, Problem, entries, inspect, read
+from grokwatch.monitor.history import JournalReport, Problem, inspect, read
 from grokwatch.monitor.lock import Lock, close_in_child
+from grokwatch.monitor.quota import QUOTA_BYTES, Quota
 from grokwatch.monitor.records import AnyRecord
-from grokwatch.monitor.segment import TORN, Gap, Segment, frame, segments
+from grokwatch.monitor.recovery import recover
+from grokwatch.monitor.segment import Segment, frame, segments
 from grokwatch.monitor.wire import encode, header
 
 __all__ = ["RUNS", "Journal", "JournalReport", "Problem", "inspect", "read", "run_directory"]
@@ -66,6 +69,8 @@ class Journal:
         attempt: which training of the run this is, from 1.
         last_seq: the newest acknowledged record of the run; 0 where there is none.
         torn_bytes: bytes of unfinished writes that opening moved aside.
+        num_bytes: size of the run's segments.
+        quota: the most that this may become.
 
     Example:
         >>> import tempfile
@@ -77,12 +82,16 @@ class Journal:
         [9]
     """
 
-    def __init__(self, directory: Path, lock: Lock, segment_bytes: int, *, durable: bool) -> None:
+    def __init__(
+        self, directory: Path, lock: Lock, segment_bytes: int, quota: Quota, *, durable: bool
+    ) -> None:
         self.run_id = directory.name
         self.directory = directory
-        self.last_seq, self.torn_bytes = _recover(directory)
+        self.last_seq, self.torn_bytes = recover(directory)
         found = segments(directory)
         self.attempt = found[-1].attempt + 1 if found else 1
+        self.num_bytes = sum(segment.path.stat().st_size for segment in found)
+        self.quota = quota
         self._lock = lock
         self._segment_bytes = segment_bytes
         self._durable = durable
@@ -93,7 +102,13 @@ class Journal:
 
     @classmethod
     def open(
-        cls, root: Path, run_id: str, *, segment_bytes: int = 16 * 2**20, durable: bool = False
+        cls,
+        root: Path,
+        run_id: str,
+        *,
+        segment_bytes: int = 16 * 2**20,
+        quota_bytes: int = QUOTA_BYTES,
+        durable: bool = False,
     ) -> "Journal":
         """Lock a run and open its next attempt.
 
@@ -101,6 +116,7 @@ class Journal:
             root: the folder of all of grokwatch's files; made with mode 0700 where it is missing.
             run_id: the run, new or to be continued.
             segment_bytes: size at which the next segment begins.
+            quota_bytes: the most that the run's segments may have together.
             durable: sync every append to the disk, so that even a power cut loses nothing.
 
         Returns:
@@ -113,11 +129,12 @@ class Journal:
             SchemaError: a newer version wrote the run.
         """
         directory = run_directory(root, run_id)
+        quota = Quota(quota_bytes)
         with explained(directory):
             make_private(root, root / RUNS, directory)
             lock = Lock.acquire(directory)
             try:
-                return cls(directory, lock, segment_bytes, durable=durable)
+                return cls(directory, lock, segment_bytes, quota, durable=durable)
             except BaseException:
                 lock.close()
                 raise
@@ -130,6 +147,7 @@ class Journal:
 
         Raises:
             JournalError: the write failed; none is acknowledged, and they may be appended again.
+            JournalFullError: there is no room for some; the others may be appended without them.
             WireError: a record cannot be written at all.
         """
         seqs = [self.last_seq, *(record.seq for record in records)]
@@ -139,9 +157,11 @@ class Journal:
                 f"got {seqs[1:6]}. Try Dispatcher.submit, which numbers them."
             )
             raise JournalError(msg)
-        data = b"".join(frame(encode(record)) for record in records)
+        framed = [frame(encode(record)) for record in records]
+        self._check_room(records, framed)
+        data = b"".join(framed)
         with explained(self.directory):
-            self._write(self._writable(len(data)), data)
+            self.num_bytes += self._write(self._writable(len(data)), data)
             if self._durable:
                 self.sync()
         self.last_seq = seqs[-1]
@@ -175,6 +195,16 @@ class Journal:
     ) -> None:
         self.close()
 
+    def _check_room(self, records: Sequence[AnyRecord], framed: Sequence[bytes]) -> None:
+        """Refuse records that the quota has no room for."""
+        refused = self.quota.refused(records, list(map(len, framed)), self.num_bytes)
+        if refused:
+            msg = (
+                f"Expected a journal below {self.quota.num_bytes} bytes, got {self.num_bytes} and "
+                f"{len(refused)} records more than there is room for. Try a larger quota."
+            )
+            raise JournalFullError(msg, seqs=refused)
+
     def _writable(self, num_bytes: int) -> int:
         """Give the descriptor to write that many bytes to, of the next segment where it is time."""
         if self._descriptor is None:
@@ -190,10 +220,11 @@ class Journal:
         return self._descriptor
 
     @staticmethod
-    def _write(descriptor: int, data: bytes) -> None:
-        """Append all of the bytes or, as far as the disk lets us, none."""
+    def _write(descriptor: int, data: bytes) -> int:
+        """Append all of the bytes or, as far as the disk lets us, none; return how many."""
         start = os.fstat(descriptor).st_size
-        rest = memoryview(data if start else frame(header()) + data)
+        whole = data if start else frame(header()) + data
+        rest = memoryview(whole)
         try:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
@@ -201,29 +232,4 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, start)
             raise
-
-
-def _recover(directory: Path) -> tuple[int, int]:
-    """Find the newest record, and move unfinished ends aside; return its `seq` and their bytes."""
-    last_seq, torn_bytes = 0, 0
-    for segment in reversed(segments(directory)):
-        for entry in entries(segment):
-            if isinstance(entry.content, Gap):
-                torn_bytes += entry.content.end - entry.content.offset
-                _move_aside(segment, entry.content)
-            elif not isinstance(entry.content, Problem):
-                last_seq = max(last_seq, entry.content.seq)
-        if last_seq:
-            break
-    return last_seq, torn_bytes
-
-
-def _move_aside(segment: Segment, tail: Gap) -> None:
-    """Append a torn tail to the file beside its segment, then cut it off."""
-    # where the disk is too full even for that, the tail may stay: reading steps over it
-    with contextlib.suppress(OSError), segment.path.open("r+b") as file:
-        file.seek(tail.offset)
-        torn = file.read(tail.end - tail.offset)
-        with os.fdopen(create(segment.path.with_name(segment.path.name + TORN)), "ab") as aside:
-            aside.write(torn)
-        file.truncate(tail.offset)
+        return len(whole)

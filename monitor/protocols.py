@@ -1,10 +1,12 @@
 """Who makes and takes records: predictors, sinks and alert hooks, as everybody else sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from grokwatch.monitor.health import Health
 from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.records import AnyRecord, Assessment, Evaluation, Observation
 
@@ -86,6 +88,27 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class ShowsHealth(Protocol):
+    """A live sink that shows, beside records, how they fare on their way."""
+
+    def watch(self, run_id: str, health: Callable[[], Health], *, budget: float | None) -> None:
+        """Show the health of a run from its first record on; it is asked anew at each look.
+
+        `budget` is the share of training time that watching may take, None for no limit.
+        """
+        ...
+
+
+@runtime_checkable
+class FileSink(Protocol):
+    """A sink that shows files of a run beside its records."""
+
+    def attach(self, run_id: str, path: Path, /) -> None:
+        """Take a file of a run whose records it has, or raise `SinkError`; from any thread."""
         ...
 
 

@@ -16,7 +16,7 @@ from typing import TypeAlias, final
 import msgspec
 
 from grokwatch.monitor.backoff import Backoff
-from grokwatch.monitor.errors import JournalError, WireError
+from grokwatch.monitor.errors import JournalError, JournalFullError, WireError
 from grokwatch.monitor.feeder import Pause
 from grokwatch.monitor.journal import Journal
 from grokwatch.monitor.protocols import Sink
@@ -176,7 +176,7 @@ class Recorder:
         while self._pending:
             batch = list(islice(self._pending, _BATCH))
             try:
-                self._journal.append(batch)
+                num_refused = self._append(batch)
             except WireError:
                 self._discard_unwritable()
                 continue
@@ -187,6 +187,8 @@ class Recorder:
             self._backoff.succeeded()
             for _ in batch:
                 self._pending.popleft()
+            self._drop("quota", num_refused, is_numbered=True)
+            # whole: what the disk has no room for is present all the same
             self._shown_to.write(batch)
             self._unsynced_since = self._unsynced_since or time.monotonic()
         while self._markers:
@@ -194,6 +196,17 @@ class Recorder:
         if self._sync_in() == 0.0:
             self._sync()
         return True
+
+    def _append(self, batch: Sequence[AnyRecord]) -> int:
+        """Write what the journal's quota has room for; return how many it has none for."""
+        try:
+            self._journal.append(batch)
+        except JournalFullError as error:
+            fitting = [record for record in batch if record.seq not in error.seqs]
+            if fitting:
+                self._journal.append(fitting)
+            return len(error.seqs)
+        return 0
 
     def _discard_unwritable(self) -> None:
         """Drop the records that no bytes exist for."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from grokwatch.monitor.alerts._change import Change
 from grokwatch.monitor.alerts._episodes import Episode, Episodes
-from grokwatch.monitor.alerts._generalization import Verdict
 from grokwatch.monitor.alerts._memory import PolicyMemory
+from grokwatch.monitor.generalization import Verdict
 from grokwatch.monitor.records import Assessment, Evaluation
 from grokwatch.monitor.vocabulary import AlertCode, AlertState
 

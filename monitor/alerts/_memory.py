@@ -3,7 +3,7 @@
 import msgspec
 
 from grokwatch.monitor.alerts._episodes import Episodes
-from grokwatch.monitor.alerts._generalization import Generalization
+from grokwatch.monitor.generalization import Generalization
 from grokwatch.monitor.state import Memory
 from grokwatch.monitor.vocabulary import AlertCode
 

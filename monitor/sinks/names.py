@@ -1,4 +1,4 @@
-"""What a signal is called in MLflow and in Prometheus, and the metrics that every run has.
+"""What a signal is called in Prometheus, and the metrics that every run has.
 
 Pure text, no client library: the sinks name metrics by it, and the metric page and the dashboards'
 tests are generated from it.
@@ -6,35 +6,22 @@ tests are generated from it.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from grokwatch.monitor.records import SignalInfo, signal_of
+from grokwatch.monitor.sinks.health_metrics import HEALTH_METRICS
+from grokwatch.monitor.sinks.metric import Metric
 from grokwatch.monitor.text import inert, is_plain
 
-_NOT_MLFLOW = re.compile(r"[^A-Za-z0-9_.\- ]")
+__all__ = [
+    "METRICS",
+    "Metric",
+    "label_value",
+    "prometheus_name",
+    "summary_of",
+    "unit_of",
+]
 _NOT_PROMETHEUS = re.compile(r"[^A-Za-z0-9]+")
 _RESERVED_ENDINGS = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
-_MLFLOW_LENGTH = 250
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A metric that every run has, whatever its signals.
-
-    Attributes:
-        prometheus: its name in Prometheus; counters end in `_total`.
-        mlflow: its key in MLflow; "" where MLflow has none.
-        kind: gauge, counter, or histogram.
-        labels: label names in Prometheus.
-        summary: one sentence on what it says.
-    """
-
-    prometheus: str
-    mlflow: str = ""
-    kind: Literal["gauge", "counter", "histogram"] = "gauge"
-    labels: tuple[str, ...] = ("run", "task")
-    summary: str
 
 
 METRICS: tuple[Metric, ...] = (
@@ -93,11 +80,12 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         prometheus="grokwatch_observation_cost_seconds",
-        mlflow="grokwatch/observation_cost_seconds",
+        mlflow="grokwatch cost/observation_cost_seconds",
         summary="Seconds that the last observation took from training.",
     ),
     Metric(
         prometheus="grokwatch_overhead_ratio",
+        mlflow="grokwatch cost/overhead_ratio",
         summary="Share of the time since the run started that observations took from training.",
     ),
     Metric(
@@ -122,17 +110,18 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         prometheus="grokwatch_signal_errors_total",
-        mlflow="grokwatch/signal_errors",
+        mlflow="grokwatch cost/signal_errors",
         kind="counter",
         summary="Signals that had no value at an observation; in MLflow those of one observation.",
     ),
     Metric(
         prometheus="grokwatch_non_finite_values_total",
-        mlflow="grokwatch/non_finite_values",
+        mlflow="grokwatch cost/non_finite_values",
         kind="counter",
         summary="Values that were NaN or infinite; in MLflow, which takes none of them, those of "
         "one record.",
     ),
+    *HEALTH_METRICS,
     Metric(
         prometheus="grokwatch_active_runs",
         labels=(),
@@ -145,24 +134,6 @@ METRICS: tuple[Metric, ...] = (
         summary="Values left out because of the caps on runs and series.",
     ),
 )
-
-
-def mlflow_key(key: str) -> str:
-    """Name a signal's value in MLflow: one section "grokwatch", and `.` for `@`.
-
-    Args:
-        key: `name[.part][@role]`.
-
-    Returns:
-        At most 250 letters, digits and `_ - . space`, after `grokwatch/`.
-
-    Example:
-        >>> mlflow_key("stable_rank@embedding")
-        'grokwatch/stable_rank.embedding'
-    """
-    plain = _NOT_MLFLOW.sub("_", key.replace("@", "."))
-    plain = re.sub(r"\.{2,}", ".", plain).strip(". ") or "_"
-    return f"grokwatch/{plain}"[:_MLFLOW_LENGTH]
 
 
 def prometheus_name(key: str, unit: str = "") -> str:

@@ -6,9 +6,11 @@ while the next is being made, without a lock.
 
 import math
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from grokwatch.monitor.generalization import Generalization
 from grokwatch.monitor.records import (
     Alert,
     AnyRecord,
@@ -21,17 +23,17 @@ from grokwatch.monitor.records import (
 )
 from grokwatch.monitor.sinks.names import METRICS, Metric, prometheus_name, summary_of, unit_of
 from grokwatch.monitor.sinks.points import stage_number
-from grokwatch.monitor.vocabulary import AlertState
+from grokwatch.monitor.vocabulary import AlertState, Stage
 
 _METRICS: Mapping[str, Metric] = {metric.prometheus: metric for metric in METRICS}
 
 
 class Sample(NamedTuple):
-    """One value of one metric; `code` is "" unless the metric has that label."""
+    """One value of one metric; `detail` is its label beside run and task, "" where it has none."""
 
     metric: Metric
     value: float
-    code: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,7 @@ class RunView:
     _observation: Observation | None = None
     _evaluation: Evaluation | None = None
     _assessment: Assessment | None = None
+    _generalization: Generalization = field(default_factory=Generalization)
     _alerts: Mapping[str, Alert] = field(default_factory=dict)
 
     def after(self, record: AnyRecord, now: float) -> "RunView":
@@ -82,7 +85,7 @@ class RunView:
             case Observation():
                 return view._observed(record, now)
             case Evaluation():
-                return replace(view, _evaluation=record)
+                return view._evaluated(record)
             case Assessment():
                 return replace(view, _assessment=record)
             case Alert():
@@ -122,6 +125,14 @@ class RunView:
             _totals={name: self._totals.get(name, 0) + n for name, n in counts.items()},
         )
 
+    def _evaluated(self, record: Evaluation) -> "RunView":
+        generalization = deepcopy(self._generalization)
+        if self._evaluation is not None and record.step <= self._evaluation.step:
+            generalization.undo_from(record.step)  # a rewind
+        if record.test_accuracy is not None:
+            generalization.update(record.step, record.test_accuracy)
+        return replace(self, _evaluation=record, _generalization=generalization)
+
     def _describe(self, key: str) -> Metric:
         name = prometheus_name(key, unit_of(key, self._signals))
         known = _METRICS.get(name)
@@ -138,7 +149,7 @@ class RunView:
         """
         seen = set()
         for sample in (*self._own_samples(now), *self._signal_samples()):
-            key = (sample.metric.prometheus, sample.code)
+            key = (sample.metric.prometheus, sample.detail)
             if key not in seen:
                 seen.add(key)
                 yield sample
@@ -177,11 +188,17 @@ class RunView:
         elapsed = seen.time - (self._started or seen.time)
         return None if is_given or elapsed <= 0 else self._cost_seconds / elapsed
 
+    def _stage_number(self) -> float | None:
+        """As a watcher says it: evaluations decide whether a run has generalized."""
+        if self._generalization.is_generalized:
+            return float(stage_number(Stage.GENERALIZED))
+        return float(stage_number(self._assessment.stage)) if self._assessment else None
+
     def _judged_numbers(self) -> dict[str, float | None]:
         judged, tested = self._assessment, self._evaluation
         eta = judged.eta_steps if judged else None
         return {
-            "grokwatch_stage": float(stage_number(judged.stage)) if judged else None,
+            "grokwatch_stage": self._stage_number(),
             "grokwatch_probability": judged.probability if judged else None,
             "grokwatch_rise_probability": judged.rise_probability if judged else None,
             "grokwatch_eta_low_steps": eta.low if eta else None,

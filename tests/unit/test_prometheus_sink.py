@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from grokwatch.monitor.records import Alert, Observation, RunEnded, RunStarted, SignalInfo
 from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.names import label_value
-from grokwatch.monitor.sinks.prometheus import PrometheusSink, RunTable, services
+from grokwatch.monitor.sinks.prometheus import PrometheusSink, services
+from grokwatch.monitor.sinks.run_table import RunTable
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity
 
 TARGETS = Path("unused")

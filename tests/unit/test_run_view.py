@@ -15,6 +15,7 @@ from grokwatch.monitor.records import (
     SignalInfo,
     WeightFrame,
 )
+from grokwatch.monitor.sinks.points import stage_number
 from grokwatch.monitor.sinks.run_view import RunView
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
@@ -34,7 +35,7 @@ def observation(seq: int, **fields: Any) -> Observation:
 
 
 def numbers(view: RunView, now: float = 0.0) -> dict[str, float]:
-    return {f"{s.metric.prometheus}{s.code}": s.value for s in view.samples(now)}
+    return {f"{s.metric.prometheus}{s.detail}": s.value for s in view.samples(now)}
 
 
 def test_a_run_that_said_nothing_shows_nothing() -> None:
@@ -174,3 +175,22 @@ def test_an_end_is_noted_and_a_new_attempt_takes_it_back() -> None:
     assert view.after(frame, 9.0).ended_at == 8.0
     again = RunStarted(run_id="a", attempt=2, seq=4, time=0.0)
     assert view.after(again, 9.0).ended_at is None
+
+
+def test_the_stage_is_generalized_where_evaluations_say_so_until_a_collapse_or_a_rewind() -> None:
+    def tested(step: int, accuracy: float) -> Evaluation:
+        return Evaluation(run_id="a", step=step, time=0.0, test_accuracy=accuracy)
+
+    def stage(view: RunView) -> float:
+        return {s.metric.prometheus: s.value for s in view.samples(0.0)}["grokwatch_stage"]
+
+    judged = Assessment(run_id="a", step=1, time=0.0, predictor="p@1", stage=Stage.CLEANUP)
+    view = RunView(run_id="a").after(judged, 0.0)
+    for step in (100, 110, 120):
+        assert stage(view) == stage_number(Stage.CLEANUP)
+        view = view.after(tested(step, 0.99), 0.0)
+    assert stage(view) == stage_number(Stage.GENERALIZED)
+    assert stage(view.after(tested(90, 0.1), 0.0)) == stage_number(Stage.CLEANUP)
+    for step in (130, 140, 150):
+        view = view.after(tested(step, 0.3), 0.0)
+    assert stage(view) == stage_number(Stage.CLEANUP)
