@@ -24,7 +24,7 @@ class Server:
     def start(self) -> None:
         arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         store = ["--backend-store-uri", f"sqlite:///{self._folder / 'server.db'}"]
-        artifacts = ["--default-artifact-root", str(self._folder / "artifacts")]
+        artifacts = ["--artifacts-destination", str(self._folder / "artifacts")]
         command = [sys.executable, "-m", "mlflow", "server", *arguments, *store, *artifacts]
         variables = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "1"}
         with (self._folder / "server.log").open("ab") as log:

@@ -18,13 +18,22 @@ from grokwatch.monitor.records import (
     RunEnded,
     RunStarted,
 )
-from grokwatch.monitor.sinks.names import mlflow_key
+from grokwatch.monitor.sinks.sections import mlflow_key, plain_key
 from grokwatch.monitor.vocabulary import RunStatus, Stage
 
 T = TypeVar("T")
 
+NOT_KNOWN = "-"
+"""A tag whose value nobody can tell yet; MLflow's search can look for it."""
+
+KEY_LENGTH = 240
+"""Longest name of a parameter."""
+
 TEXT_LENGTH = 500
 """Longest parameter or tag: 100 of them, each character escaped in JSON, stay under 1 MB."""
+
+
+_BEYOND = 2**63  # steps and milliseconds are 64-bit integers
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,8 @@ class Batch:
         points: finite values, in order.
         parameters: hyper-parameters of the run, as text.
         tags: the newest text of each tag.
-        num_non_finite: values left out because they were NaN or infinite.
+        num_non_finite: values left out because they were NaN or infinite, or at a time or step that
+            no tracker can place.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -72,7 +82,7 @@ class Batch:
                 self._plot(_evaluated(record), record.step, record.time)
             case Assessment():
                 self._plot(_assessed(record), record.step, record.time)
-                self.tags["grokwatch.stage"] = record.stage.value
+                self.tags |= _assessment_tags(record)
             case Alert():
                 self.tags |= _alert_tags(record)
             case RunEnded():
@@ -81,6 +91,9 @@ class Batch:
                     self.tags["grokwatch.message"] = record.message
 
     def _plot(self, values: Iterable[tuple[str, float]], step: int, time: float) -> None:
+        if not is_placeable(step, time):
+            self.num_non_finite += len([*values])
+            return
         num_non_finite = 0
         for key, value in values:
             if math.isfinite(value):
@@ -88,9 +101,24 @@ class Batch:
             else:
                 num_non_finite += 1
         if num_non_finite:
-            key = "grokwatch/non_finite_values"
+            key = "grokwatch cost/non_finite_values"
             self.points.append(Point(key, float(num_non_finite), time, step))
         self.num_non_finite += num_non_finite
+
+
+def milliseconds(seconds: float) -> int | None:
+    """A time as trackers keep it; None where they cannot.
+
+    Example:
+        >>> milliseconds(1.5), milliseconds(math.nan)
+        (1500, None)
+    """
+    return round(seconds * 1000) if 0 <= seconds * 1000 < _BEYOND else None
+
+
+def is_placeable(step: int, time: float) -> bool:
+    """Whether a tracker can place a point; one that it refuses would hold up all behind it."""
+    return milliseconds(time) is not None and -_BEYOND <= step < _BEYOND
 
 
 def stage_number(stage: Stage) -> int:
@@ -146,9 +174,9 @@ def _observed(record: Observation) -> Iterator[tuple[str, float]]:
     yield "grokwatch/train_loss", record.train_loss
     if record.train_accuracy is not None:
         yield "grokwatch/train_accuracy", record.train_accuracy
-    yield "grokwatch/observation_cost_seconds", record.cost_seconds
+    yield "grokwatch cost/observation_cost_seconds", record.cost_seconds
     if record.errors:
-        yield "grokwatch/signal_errors", float(len(record.errors))
+        yield "grokwatch cost/signal_errors", float(len(record.errors))
     yield from ((mlflow_key(key), value) for key, value in record.values.items())
 
 
@@ -173,13 +201,17 @@ def _assessed(record: Assessment) -> Iterator[tuple[str, float]]:
 
 def _parameters(record: RunStarted) -> dict[str, str]:
     return {
-        mlflow_key(key).removeprefix("grokwatch/"): clip(str(value))
+        plain_key(key)[:KEY_LENGTH]: clip(str(value))
         for key, value in record.hyper_parameters.items()
     }
 
 
 def _run_tags(record: RunStarted) -> dict[str, str]:
-    tags = {"grokwatch.run_id": record.run_id, "grokwatch.attempt": str(record.attempt)}
+    tags = {
+        "grokwatch.run_id": record.run_id,
+        "grokwatch.attempt": str(record.attempt),
+        "grokwatch.status": "running",
+    }
     if record.budget_steps is not None:
         tags["grokwatch.budget_steps"] = str(record.budget_steps)
     if record.group is not None:
@@ -189,10 +221,23 @@ def _run_tags(record: RunStarted) -> dict[str, str]:
     return tags
 
 
+def _assessment_tags(record: Assessment) -> dict[str, str]:
+    return {
+        "grokwatch.stage": record.stage.value,
+        "grokwatch.probability": _chance(record.probability),
+        "grokwatch.rise_probability": _chance(record.rise_probability),
+    }
+
+
+def _chance(probability: float | None) -> str:
+    return NOT_KNOWN if probability is None else f"{probability:.3f}"
+
+
 def _alert_tags(record: Alert) -> dict[str, str]:
     name = f"grokwatch.alert.{record.code.value}"
     return {
         name: record.state.value,
+        f"{name}.id": record.id,
         f"{name}.step": str(record.step),
         f"{name}.message": record.message,
     }

@@ -13,61 +13,12 @@ from mlflow.entities import Run
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from grokwatch.monitor.errors import SinkError
-from grokwatch.monitor.records import (
-    AnyRecord,
-    Assessment,
-    Chance,
-    Observation,
-    RunEnded,
-    RunStarted,
-)
+from grokwatch.monitor.records import Evaluation, Observation, RunEnded, RunStarted
 from grokwatch.monitor.sinks import connect
 from grokwatch.monitor.sinks.tracking_uri import Place
-from grokwatch.monitor.vocabulary import RunStatus, Stage
+from grokwatch.monitor.vocabulary import RunStatus
+from tests.mlflow_runs import TIME, assessed, ended, observations, only_run, started
 from tests.mlflow_server import Server
-
-TIME = 1_800_000_000.0
-
-
-def observations(run_id: str, count: int, *, values: int = 3) -> list[AnyRecord]:
-    return [
-        Observation(
-            run_id=run_id,
-            seq=number + 2,
-            step=10 * number,
-            time=TIME + number,
-            train_loss=1.0 / (number + 1),
-            values={f"signal_{n}@embedding": n + number / 7 for n in range(values)},
-        )
-        for number in range(count)
-    ]
-
-
-def started(run_id: str, **fields: object) -> RunStarted:
-    return RunStarted(run_id=run_id, time=TIME, name="mod 67", **fields)  # type: ignore[arg-type]
-
-
-def assessed(run_id: str, step: int) -> Assessment:
-    chances = (Chance(horizon_steps=100, probability=0.75),)
-    return Assessment(
-        run_id=run_id,
-        step=step,
-        time=TIME + step / 10,
-        predictor="p@1",
-        stage=Stage.PLATEAU,
-        chances=chances,
-    )
-
-
-def ended(run_id: str, status: RunStatus = RunStatus.FINISHED) -> RunEnded:
-    return RunEnded(run_id=run_id, step=9, time=TIME + 99, status=status)
-
-
-def only_run(client: MlflowClient, experiment: str) -> Run:
-    found = client.get_experiment_by_name(experiment)
-    assert found is not None
-    (run,) = client.search_runs([found.experiment_id])
-    return run
 
 
 def history(client: MlflowClient, run: Run, key: str) -> list[tuple[int, int, float]]:
@@ -111,7 +62,7 @@ def test_points_arrive_and_an_outage_neither_loses_nor_doubles_any(
     assert history(client, run, "grokwatch/train_loss") == [
         (10 * n, round(TIME + n) * 1000, 1.0 / (n + 1)) for n in range(40)
     ]
-    assert len(history(client, run, "grokwatch/signal_2.embedding")) == 40
+    assert len(history(client, run, "grokwatch signals/signal_2.embedding")) == 40
     assert run.info.status == "FINISHED"
     assert run.info.end_time == round(TIME + 99) * 1000
     assert capfd.readouterr() == ("", "")
@@ -212,11 +163,28 @@ def test_values_that_mlflow_would_change_are_left_out_and_counted(sqlite: str) -
     sink.write([Observation(run_id="a", step=1, time=TIME, train_loss=-math.inf, values=values)])
     run = only_run(MlflowClient(tracking_uri=sqlite), "finite")
     assert run.data.metrics == {
-        "grokwatch/c": 1.0,
-        "grokwatch/non_finite_values": 3.0,
-        "grokwatch/observation_cost_seconds": 0.0,
+        "grokwatch signals/c": 1.0,
+        "grokwatch cost/non_finite_values": 3.0,
+        "grokwatch cost/observation_cost_seconds": 0.0,
     }
     assert getattr(sink, "num_non_finite", None) == 3
+
+
+def test_a_record_that_mlflow_cannot_place_holds_up_none_behind_it(sqlite: str) -> None:
+    sink = connect(f"mlflow:{sqlite}#odd-times")
+    odd = [(1, math.nan), (1, -1.0), (1, 1e300), (2**64 - 1, TIME)]
+    sink.write([
+        RunStarted(run_id="a", time=math.nan),
+        *(Observation(run_id="a", step=s, time=t, train_loss=9.0, train_accuracy=0.5)
+          for s, t in odd),
+        *(Evaluation(run_id="a", step=s, time=t, test_accuracy=0.5) for s, t in odd),
+        *observations("a", 2),
+        RunEnded(run_id="a", step=9, time=math.inf, status=RunStatus.FINISHED),
+    ])  # fmt: skip
+    run = only_run(MlflowClient(tracking_uri=sqlite), "odd-times")
+    assert run.data.metrics["grokwatch/train_loss"] == 0.5
+    assert "grokwatch/test_accuracy" not in run.data.metrics
+    assert run.info.status == "FINISHED"
 
 
 def test_a_run_id_that_could_end_a_filter_is_refused(sqlite: str) -> None:

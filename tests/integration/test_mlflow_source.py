@@ -10,7 +10,8 @@ from mlflow.entities import Metric, Param
 
 from grokwatch.monitor.errors import ConfigurationError, SourceError
 from grokwatch.monitor.records import AnyRecord, Evaluation, Observation, RunEnded, RunStarted
-from grokwatch.monitor.service.sources.mlflow import Fetched, MlflowSource, connect
+from grokwatch.monitor.service.sources._fetched import Fetched
+from grokwatch.monitor.service.sources.mlflow import MlflowSource, connect
 from grokwatch.monitor.service.sources.mlflow_run import past
 from grokwatch.monitor.sinks import connect as connect_sink
 from grokwatch.monitor.vocabulary import RunStatus

@@ -1,9 +1,12 @@
 import json
 import math
 
+import pytest
+
 from grokwatch.monitor.records import (
     Alert,
     Assessment,
+    Chance,
     Evaluation,
     Interval,
     Observation,
@@ -31,10 +34,10 @@ def test_an_observation_becomes_finite_points_at_its_own_time_and_step() -> None
     batch.add(OBSERVATION)
     assert batch.points == [
         Point("grokwatch/train_loss", 0.5, 50.0, 7),
-        Point("grokwatch/observation_cost_seconds", 0.25, 50.0, 7),
-        Point("grokwatch/signal_errors", 1.0, 50.0, 7),
-        Point("grokwatch/x.embedding", 1.0, 50.0, 7),
-        Point("grokwatch/non_finite_values", 2.0, 50.0, 7),
+        Point("grokwatch cost/observation_cost_seconds", 0.25, 50.0, 7),
+        Point("grokwatch cost/signal_errors", 1.0, 50.0, 7),
+        Point("grokwatch signals/x.embedding", 1.0, 50.0, 7),
+        Point("grokwatch cost/non_finite_values", 2.0, 50.0, 7),
     ]
     assert batch.num_non_finite == 2
 
@@ -61,7 +64,28 @@ def test_an_assessment_is_plotted_at_its_own_time() -> None:
         Point("grokwatch/eta_low_steps", 5.0, 50.0, 7),
         Point("grokwatch/eta_high_steps", 9.0, 50.0, 7),
     ]
-    assert batch.tags == {"grokwatch.stage": "cleanup"}
+    assert batch.tags == {
+        "grokwatch.stage": "cleanup",
+        "grokwatch.probability": "-",
+        "grokwatch.rise_probability": "-",
+    }
+
+
+def test_chances_are_tags_of_three_digits() -> None:
+    batch = Batch()
+    batch.add(
+        Assessment(
+            run_id="a",
+            step=7,
+            time=50.0,
+            predictor="p@1",
+            stage=Stage.PLATEAU,
+            chances=(Chance(horizon_steps=9, probability=0.12345),),
+            rising=(Chance(horizon_steps=9, probability=1.0),),
+        )
+    )
+    assert batch.tags["grokwatch.probability"] == "0.123"
+    assert batch.tags["grokwatch.rise_probability"] == "1.000"
 
 
 def test_a_start_becomes_parameters_and_tags() -> None:
@@ -82,6 +106,7 @@ def test_a_start_becomes_parameters_and_tags() -> None:
     assert batch.tags == {
         "grokwatch.run_id": "a",
         "grokwatch.attempt": "2",
+        "grokwatch.status": "running",
         "grokwatch.budget_steps": "10",
         "grokwatch.group": "bits:30",
         "grokwatch.skipped": "sharpness",
@@ -108,6 +133,7 @@ def test_an_alert_and_an_end_become_tags_and_a_weight_frame_nothing() -> None:
     batch.add(RunEnded(run_id="a", step=9, time=3.0, status=RunStatus.FINISHED))
     assert batch.tags == {
         "grokwatch.alert.GRK001": "cleared",
+        "grokwatch.alert.GRK001.id": "1",
         "grokwatch.alert.GRK001.step": "9",
         "grokwatch.alert.GRK001.message": "gone",
         "grokwatch.status": "finished",
@@ -132,3 +158,15 @@ def test_a_hundred_clipped_texts_stay_under_a_megabyte_in_json() -> None:
 
 def test_clipping_removes_what_databases_refuse() -> None:
     assert clip("a\0b\ud800c") == "ab?c"
+
+
+@pytest.mark.parametrize(
+    ("step", "time"),
+    [(1, math.nan), (1, math.inf), (1, -1.0), (1, 1e300), (2**63, 1.0), (2**64 - 1, 1.0)],
+)
+def test_what_no_tracker_can_place_is_left_out_and_counted(step: int, time: float) -> None:
+    batch = Batch()
+    batch.add(Observation(run_id="a", step=step, time=time, train_loss=0.5))
+    batch.add(OBSERVATION)
+    assert {point.step for point in batch.points} == {7}
+    assert batch.num_non_finite == 4

@@ -14,7 +14,7 @@ from grokwatch.monitor.service.sources.names import (
     understand,
 )
 from grokwatch.monitor.signals import ALL
-from grokwatch.monitor.sinks.names import mlflow_key
+from grokwatch.monitor.sinks.sections import mlflow_key, plain_key
 from grokwatch.monitor.snapshot import Access
 
 TRAIN_LOSS, TRAIN_ACCURACY, TEST_LOSS, TEST_ACCURACY = PLAIN
@@ -119,9 +119,26 @@ def test_every_signal_that_is_read_is_of_the_train_side_and_survives_our_sink() 
     assert understand(names, {}).ours == names
 
 
+def test_names_of_before_there_were_sections_are_read_too() -> None:
+    names = {f"grokwatch/{plain_key(key)}": key for key in (*SIGNAL_KEYS, *PLAIN)}
+    assert understand(names, {}).ours == names
+
+
+def test_of_an_old_and_a_new_name_of_ours_the_new_one_is_taken() -> None:
+    names = ["grokwatch/weight_norm", "grokwatch weights/weight_norm"]
+    for order in (names, names[::-1]):
+        assert understand(order, {}).ours == {"grokwatch weights/weight_norm": "weight_norm"}
+
+
 def test_our_own_judgements_are_no_signals() -> None:
     names = ["grokwatch/probability", "grokwatch/stage", "grokwatch/", "grokwatch/signal_errors"]
+    names += ["grokwatch cost/signal_errors", "grokwatch cost/overhead_ratio"]
     assert (understand(names, {}).ours, understand(names, {}).guesses) == ({}, ())
+
+
+def test_a_section_that_is_not_ours_is_somebody_elses() -> None:
+    name = "grokwatch of mine/weight_norm"
+    assert understand([name], {}).guesses == (f"not used: `{name}`",)
 
 
 @given(st.lists(st.text(), max_size=8), st.dictionaries(st.text(), st.sampled_from(["", *PLAIN])))

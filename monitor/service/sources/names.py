@@ -14,7 +14,8 @@ from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors._readings import READINGS
 from grokwatch.monitor.probe import ROLES
 from grokwatch.monitor.records import signal_of
-from grokwatch.monitor.sinks.names import METRICS, mlflow_key
+from grokwatch.monitor.sinks.names import METRICS
+from grokwatch.monitor.sinks.sections import name_within, plain_key
 
 TRAIN_LOSS, TRAIN_ACCURACY = "train_loss", "train_accuracy"
 TEST_LOSS, TEST_ACCURACY = "test_loss", "test_accuracy"
@@ -31,7 +32,6 @@ STEPS = ("step", "globalstep", "trainerglobalstep", "iteration", "iter", "update
 
 _LONGEST_NAME = 80
 _MOST_LISTED = 12
-_OWN = "grokwatch/"
 _PLACES = frozenset({*ROLES, "last"})
 
 _TRAIN_SPLITS = ("train", "training", "trn")
@@ -123,7 +123,7 @@ def understand(names: Iterable[str], given: Mapping[str, str]) -> Meanings:
         key = _own(name)
         if key and key not in ours.values():
             ours[name] = key
-    rest = [name for name in rest if not name.startswith(_OWN)]
+    rest = [name for name in rest if name_within(name) is None]
     guessed, sentences = _guessed(rest, frozenset(ours.values()))
     spoken = {name for names in guessed.values() for name in names}
     unused = [name for name in rest if name not in spoken and plain(name) not in STEPS]
@@ -195,14 +195,12 @@ def _listed(names: list[str]) -> str:
 
 def _own(name: str) -> str:
     """The key that our own sink logged under a name; "" where it is none, or a judgement."""
-    if not name.startswith(_OWN):
-        return ""
-    rest = name.removeprefix(_OWN)
+    rest = name_within(name)
     if rest in PLAIN:
         return rest
-    if name in _JUDGED or not rest:
+    if not rest or rest in _JUDGED:
         return ""
-    known = _BY_SINK.get(name)
+    known = _BY_SINK.get(rest)
     head, _, role = rest.rpartition(".")
     return known or (f"{head}@{role}" if head and role in _PLACES else rest)
 
@@ -232,6 +230,6 @@ def _senses() -> Iterator[tuple[str, _Sense]]:
 _SENSES: dict[str, _Sense] = {}
 for _name, _sense in _senses():
     _SENSES.setdefault(_name, _sense)
-_BY_SINK = {mlflow_key(key): key for key in SIGNAL_KEYS}
-_JUDGED = frozenset(metric.mlflow for metric in METRICS)
+_BY_SINK = {plain_key(key): key for key in SIGNAL_KEYS}
+_JUDGED = frozenset(map(name_within, (metric.mlflow for metric in METRICS)))
 _READ = frozenset(map(signal_of, SIGNAL_KEYS))
