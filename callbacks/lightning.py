@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from grokwatch.callbacks.base import Callback
+from grokwatch.callbacks.frame_plan import MOST_LOOKS
 from grokwatch.callbacks.guard import contain, guarded, guarded_setup
 from grokwatch.callbacks.metrics import Metrics
 from grokwatch.callbacks.session import Session, SessionMemory
@@ -26,6 +27,7 @@ from grokwatch.monitor.dispatch import Health
 from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.protocols import AlertHook, Sink
+from grokwatch.monitor.quota import QUOTA_BYTES
 from grokwatch.monitor.records import Assessment, Observation
 from grokwatch.monitor.schedule import Schedule
 from grokwatch.monitor.snapshot import Signal
@@ -43,11 +45,14 @@ class GrokkingMonitor(Callback):
         predictor: who judges: a target such as `hazard:`.
         spare: share of runs, in [0, 1], that nobody should stop although GRK002 fires.
         directory: where the journals of runs are kept.
+        quota_bytes: the most that the run's journal may have, 256 MiB by default.
         budget: largest share of training time, in (0, 1]; None for a fixed cadence.
         schedule: which steps to look at; by default a log grid and 500 even shares of the run.
         signals: what to measure, as the model allows: `cheap`, `standard`, `full`, or signals.
+        weight_frames: most looks at the weights that are kept for the report, 0 to 64.
         name: the run's name for people.
         run_id: the run's name for ever; by default a checkpoint's, MLFlowLogger's or new one.
+        report: write `report.html` when training ended, and attach it in MLflow.
         clock: seconds for the budget, never running backwards.
 
     Raises:
@@ -71,11 +76,14 @@ class GrokkingMonitor(Callback):
         predictor: str = DEFAULT_PREDICTOR,
         spare: float = DEFAULT_SPARE,
         directory: str | Path = ".grokwatch",
+        quota_bytes: int = QUOTA_BYTES,
         budget: float | None = 0.01,
         schedule: Schedule | None = None,
         signals: str | Sequence[Signal] = presets.DEFAULT,
+        weight_frames: int = MOST_LOOKS,
         name: str | None = None,
         run_id: str | None = None,
+        report: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._settings = Settings(
@@ -85,11 +93,14 @@ class GrokkingMonitor(Callback):
             predictor=predictor,
             spare=spare,
             directory=Path(directory),
+            quota_bytes=quota_bytes,
             budget=budget,
             schedule=schedule,
             signals=presets.choose(signals),
+            weight_frames=weight_frames,
             name=name or "",
             run_id=run_id,
+            report=report,
             clock=clock,
         )
         self.run_id: str | None = None

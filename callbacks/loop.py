@@ -14,6 +14,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from grokwatch.callbacks.frame_plan import MOST_LOOKS
 from grokwatch.callbacks.guard import guarded
 from grokwatch.callbacks.opening import open_dispatcher
 from grokwatch.callbacks.session import Session
@@ -24,6 +25,7 @@ from grokwatch.monitor.alerts import DEFAULT_SPARE
 from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.protocols import AlertHook, Sink
+from grokwatch.monitor.quota import QUOTA_BYTES
 from grokwatch.monitor.records import Assessment
 from grokwatch.monitor.snapshot import Signal
 from grokwatch.monitor.vocabulary import RunStatus
@@ -42,10 +44,13 @@ class LoopMonitor:
         predictor: who judges.
         spare: share of runs, in [0, 1], that nobody should stop although GRK002 fires.
         directory: where the journals of runs are kept.
+        quota_bytes: the most that the run's journal may have, 256 MiB by default.
         budget: largest share of training time, in (0, 1]; None for a fixed cadence.
         signals: what to measure, as the model allows: `cheap`, `standard`, `full`, or signals.
+        weight_frames: most looks at the weights that are kept for the report, 0 to 64.
         name: the run's name for people.
         run_id: the run's name for ever; a new one by default.
+        report: write `report.html` when training ended, and attach it in MLflow.
         hyper_parameters: shown beside the run.
 
     Attributes:
@@ -89,10 +94,13 @@ class LoopMonitor:
         predictor: str = DEFAULT_PREDICTOR,
         spare: float = DEFAULT_SPARE,
         directory: str | Path = ".grokwatch",
+        quota_bytes: int = QUOTA_BYTES,
         budget: float | None = 0.01,
         signals: str | Sequence[Signal] = presets.DEFAULT,
+        weight_frames: int = MOST_LOOKS,
         name: str = "",
         run_id: str | None = None,
+        report: bool = False,
         hyper_parameters: Mapping[str, object] | None = None,
     ) -> None:
         settings = Settings(
@@ -102,10 +110,13 @@ class LoopMonitor:
             predictor=predictor,
             spare=spare,
             directory=Path(directory),
+            quota_bytes=quota_bytes,
             budget=budget,
             signals=presets.choose(signals),
+            weight_frames=weight_frames,
             name=name,
             run_id=run_id,
+            report=report,
         )
         settings.check()
         training = Training(

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from grokwatch.callbacks.first_batch import FirstBatch, report
-from grokwatch.callbacks.frames import weight_frame
 from grokwatch.callbacks.guard import contain
 from grokwatch.callbacks.judge import Judge
+from grokwatch.callbacks.kept_weights import KeptWeights
 from grokwatch.callbacks.opening import versions
+from grokwatch.callbacks.reporting import publish_report
 from grokwatch.callbacks.settings import Settings, scalars
 from grokwatch.callbacks.training import Training, whole
 from grokwatch.monitor import schedule as schedules
@@ -91,6 +92,8 @@ class Session:
         )
         self._schedule = settings.schedule or schedules.default(training.budget_steps)
         self._roles = Roles() if training.is_sharded else settings.roles(training.module)
+        about = training, self._roles, self._budget, failures
+        self._weights = KeptWeights(settings.weight_frames, *about)
         self._window = UpdateWindow(training.readable, is_clipped=training.is_clipped)
         self._losses = LossRing()
         self._partial_losses: deque[Tensor] = deque(maxlen=CAPACITY)
@@ -166,11 +169,10 @@ class Session:
         if observation.train_accuracy is None:
             accuracy = self._training.train_accuracy()
             observation = msgspec.structs.replace(observation, train_accuracy=accuracy)
-        is_first = self.last_observation is None
         self.last_observation = observation
-        self._submit(observation, *self.judge.consume(observation))
-        if is_first or is_last:
-            self._submit_frame()
+        judged = self.judge.consume(observation)
+        self._submit(observation, *judged)
+        self._submit(*self._weights.observe(run_id, observation, judged))
         self._budget.spend_on_hooks(self._budget.clock() - begin)
 
     def evaluate(self, test_loss: float | None, test_accuracy: float | None) -> None:
@@ -182,6 +184,7 @@ class Session:
         """
         if self.judge is None or (test_loss is None and test_accuracy is None):
             return
+        self._weights.evaluate(test_accuracy)
         evaluation = Evaluation(
             run_id=self.dispatcher.run_id,
             step=self.step,
@@ -202,6 +205,8 @@ class Session:
     def end(self, status: RunStatus, message: str = "") -> None:
         """Say how training ended, and let go of everything within five seconds.
 
+        Where a report was asked for, it is waited for as well.
+
         Args:
             status: how.
             message: why, where it did not finish.
@@ -216,6 +221,8 @@ class Session:
             RunEnded(run_id=run_id, step=self.step, time=now, status=status, message=message)
         )
         self.dispatcher.close(CLOSE_SECONDS)
+        if self._settings.report:
+            publish_report(self.directory, run_id, self.dispatcher.file_sinks, self._failures)
 
     def memory(self) -> SessionMemory:
         """What a checkpoint keeps."""
@@ -230,6 +237,7 @@ class Session:
         """Settle what can be measured, and say so."""
         first = self._first or FirstBatch(self._settings, self._training, None)
         sources = first.sources(self._roles, self._window, loss)
+        self._weights.start(self.directory, self.dispatcher.attempt, self.step)
         tracker = Tracker(sources, self._settings.signals, self._budget, self._losses)
         infos = (
             SignalInfo(name=s.name, unit=s.unit, summary=s.summary, access=s.access.value)
@@ -241,7 +249,7 @@ class Session:
             time=time.time(),
             name=self._settings.name,
             signals=(*infos, OVERHEAD),
-            skipped=(*tracker.skipped, *first.skipped),
+            skipped=(*tracker.skipped, *first.skipped, *self._weights.skipped),
             guesses=(*self._roles.guesses, *first.guesses, *self._training.guesses()),
             hyper_parameters=scalars(self._training.hyper_parameters),
             budget_steps=self._training.budget_steps,
@@ -285,18 +293,9 @@ class Session:
         try:
             if observed is None or observed.step < self.step:
                 self.observe(is_last=True)
-            else:
-                self._submit_frame()
         except Exception as error:  # the run must be closed all the same
             contain(self._failures, "last observation", error)
-
-    def _submit_frame(self) -> None:
-        """Hand over the weight matrix that people look at."""
-        frame = weight_frame(
-            self._roles, self._training.readable, self.dispatcher.run_id, self.step
-        )
-        if frame is not None:
-            self._submit(frame)
+        self._submit(*self._weights.look_a_last_time(self.dispatcher.run_id, self.step))
 
     def _submit(self, *records: AnyRecord) -> None:
         """Hand records over."""

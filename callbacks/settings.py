@@ -8,12 +8,15 @@ from pathlib import Path
 
 from torch import nn
 
+from grokwatch.callbacks.frame_plan import MOST_LOOKS
 from grokwatch.monitor import alerts, predictors, presets, sinks
 from grokwatch.monitor.budget import Budget
+from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.hidden import HiddenStates
 from grokwatch.monitor.journal import run_directory
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.protocols import AlertHook, Sink
+from grokwatch.monitor.quota import QUOTA_BYTES, Quota
 from grokwatch.monitor.records import RunStarted
 from grokwatch.monitor.roles import Roles, find_roles
 from grokwatch.monitor.schedule import Schedule
@@ -36,11 +39,14 @@ class Settings:
         predictor: target of the predictor.
         spare: share of runs, in [0, 1], that go on although GRK002 fires.
         directory: where journals are kept.
+        quota_bytes: the most that the run's journal may have.
         budget: largest share of training time, or None for a fixed cadence.
         schedule: when to look, or None for the default.
         signals: what to measure.
+        weight_frames: most looks at the weights that are kept, 0 to 64.
         name: the run's name for people.
         run_id: the run's name for ever, or None for one that the trainer or chance gives.
+        report: whether a report is written, and attached in MLflow, when training ended.
         clock: seconds for the budget, never running backwards.
     """
 
@@ -50,11 +56,14 @@ class Settings:
     predictor: str = predictors.DEFAULT_PREDICTOR
     spare: float = alerts.DEFAULT_SPARE
     directory: Path = Path(".grokwatch")
+    quota_bytes: int = QUOTA_BYTES
     budget: float | None = 0.01
     schedule: Schedule | None = None
     signals: Sequence[Signal] = presets.choose(presets.DEFAULT)
+    weight_frames: int = MOST_LOOKS
     name: str = ""
     run_id: str | None = None
+    report: bool = False
     clock: Callable[[], float] = time.perf_counter
 
     def check(self) -> None:
@@ -64,6 +73,13 @@ class Settings:
             ConfigurationError: something in it cannot work.
         """
         Budget(self.budget)
+        Quota(self.quota_bytes)
+        if not 0 <= self.weight_frames <= MOST_LOOKS:
+            msg = (
+                f"Expected weight_frames from 0 to {MOST_LOOKS}, got {self.weight_frames}. "
+                f"Try {MOST_LOOKS}, or 0 to keep none."
+            )
+            raise ConfigurationError(msg)
         if self.run_id is not None:
             run_directory(self.directory, self.run_id)
         predictors.load(self.predictor, RunStarted(run_id="check", time=0.0))

@@ -28,6 +28,7 @@ from grokwatch.monitor import journal, presets
 from grokwatch.monitor.credentials import strip_credentials
 from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
 from grokwatch.monitor.probe import Group
+from grokwatch.monitor.quota import QUOTA_BYTES
 from grokwatch.monitor.records import Outcome
 from grokwatch.monitor.snapshot import Need, Signal
 from grokwatch.monitor.story import Story, read_story, tell
@@ -71,9 +72,11 @@ class Watching:
     """
 
     directory: str | Path = ".grokwatch"
+    quota_bytes: int = QUOTA_BYTES
     sinks: Sequence[str] = DEFAULT_SINKS
     hooks: Sequence[str] = ()
     predictor: str = DEFAULT_PREDICTOR
+    report: bool = False
     budget: float | None = None
     signals: str = "cheap"
 
@@ -137,7 +140,9 @@ def _train(
         sinks=watching.sinks,
         hooks=(*watching.hooks, Announcer(show, evaluations.at)),
         predictor=watching.predictor,
+        report=watching.report,
         directory=watching.directory,
+        quota_bytes=watching.quota_bytes,
         budget=watching.budget,
         signals=_fitting_signals(recipe, watching.signals),
         name=name,

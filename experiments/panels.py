@@ -82,7 +82,8 @@ def draw_weights(axes: Axes, frame: WeightFrame, story: Story, palette: Palette,
     Rows are ordered by the last matrix of the run: before and after compare row by row.
     """
     matrix = _by_unit(frame, story)
-    order = _row_order(_by_unit(story.frames[-1], story), cyclic=_kind(story) == "cyclic")
+    last = [each for each in story.frames if each.role == frame.role][-1]
+    order = _row_order(_by_unit(last, story), cyclic=_kind(story) == "cyclic")
     limit = float(np.abs(matrix).max()) or 1.0
     colors = LinearSegmentedColormap.from_list(
         "weights", [palette.test, palette.paper, palette.warning]

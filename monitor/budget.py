@@ -30,6 +30,7 @@ _FIRST_SECONDS = 0.2
 _FIRST_SHARE = 0.05
 _LONG_SECONDS = 0.05
 _SET_UP = 4.0
+_ASIDE = 0.25
 
 
 class _Item:
@@ -136,6 +137,15 @@ class Budget:
         allowance = self._allowance(step)
         limit = self._for_all(allowance) if name == OBSERVATION else self._for_each(allowance)
         return item.spent + item.expected <= limit
+
+    def allows(self, seconds: float, step: int) -> bool:
+        """Whether work of now and then, paid as hooks are, may have taken so long by `step`.
+
+        Args:
+            seconds: all that it took, and what it will take next.
+            step: optimizer updates made.
+        """
+        return self._share is None or seconds <= _ASIDE * self._allowance(step)
 
     def spend(self, name: str, seconds: float) -> None:
         """Note what one reading of `name` took."""

@@ -17,6 +17,7 @@ import msgspec
 from grokwatch.monitor import secrets
 from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.predictors import DEFAULT_PREDICTOR
+from grokwatch.monitor.quota import QUOTA_BYTES
 
 FILE_NAME = "grokwatch.toml"
 PREFIX = "GROKWATCH"
@@ -29,6 +30,10 @@ class MonitorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """How a run is watched: what is measured, where records go, and who judges."""
 
     directory: Annotated[str, msgspec.Meta(description="where journals are kept")] = ".grokwatch"
+    quota_bytes: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)],
+        msgspec.Meta(description="the most that the journal of one run may have"),
+    ] = QUOTA_BYTES
     sinks: Annotated[
         tuple[str, ...], msgspec.Meta(description="targets that records are sent to")
     ] = ("mlflow:sqlite:///mlflow.db", "prometheus:127.0.0.1:9109")
@@ -46,6 +51,10 @@ class MonitorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             description="what the demo measures: cheap, standard, or full; none for what it needs"
         ),
     ] = None
+    report: Annotated[
+        bool,
+        msgspec.Meta(description="write a report when training ended, and attach it in MLflow"),
+    ] = False
 
 
 class ServiceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,6 +88,9 @@ class ServiceSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         dict[str, str],
         msgspec.Meta(description="what metrics of sources mean: their name to ours; else guessed"),
     ] = {}
+    mlflow_public_url: Annotated[
+        str, msgspec.Meta(description="address that people reach MLflow by, for links to its runs")
+    ] = ""
     poll_seconds: Annotated[
         Annotated[float, msgspec.Meta(ge=0.1)],
         msgspec.Meta(description="rest between two looks at a source"),

@@ -87,6 +87,8 @@ class Probe:
             name, for an effective matrix such as embedding times hidden layer. The axis as long as
             the group's order is the token (or input) axis.
         axes: role -> its token or input axis, where both axes fit the group.
+        frames: role -> matrix to keep over time for the report, in place of the one in `roles`;
+            nothing is measured of it.
         loss: `loss(module, batch) -> scalar`, so that curvature can be evaluated again. A standard
             loss is recognized without it, but used up to a million weights only: curvature keeps
             about eight vectors as long as the weights.
@@ -108,6 +110,7 @@ class Probe:
     group: str | None = None
     roles: "Mapping[Role, Matrix]" = field(default_factory=dict)
     axes: "Mapping[Role, int]" = field(default_factory=dict)
+    frames: "Mapping[Role, Matrix]" = field(default_factory=dict)
     loss: "Loss | None" = None
     hidden: Hidden | None = None
     attention: Attention | None = None
@@ -116,7 +119,7 @@ class Probe:
     test_loss: str | None = None
 
     def __post_init__(self) -> None:
-        unknown = [role for role in (*self.roles, *self.axes) if role not in ROLES]
+        unknown = [role for role in (*self.roles, *self.axes, *self.frames) if role not in ROLES]
         if unknown:
             msg = f"Expected roles among {', '.join(ROLES)}, got {unknown[0]!r}. Rename it."
             raise ProbeError(msg)

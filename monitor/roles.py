@@ -54,11 +54,13 @@ class Roles:
         views: role -> view.
         group: what tokens or input coordinates run over, or None.
         guesses: one sentence on each thing that the probe did not say.
+        frames: role -> view of a matrix that is kept for people and not measured.
     """
 
     views: Mapping[str, View] = field(default_factory=dict)
     group: Group | None = None
     guesses: tuple[str, ...] = ()
+    frames: Mapping[str, View] = field(default_factory=dict)
 
     def has(self, kind: str) -> bool:
         """Whether some view runs over a group of this kind (`cyclic`, `symmetric` or `bits`)."""
@@ -133,7 +135,11 @@ class _Finder:
         views = {role: self._view(role, source, group) for role, source in sources.items()}
         if self._probe.group is not None and all(view.axis is None for view in views.values()):
             raise ProbeError(self._misfit("any role", group))
-        return Roles(views, group, tuple(self._guesses))
+        frames = {
+            str(role): self._view(role, self._checked(role, source), group)
+            for role, source in self._probe.frames.items()
+        }
+        return Roles(views, group, tuple(self._guesses), frames)
 
     def _checked(self, role: str, source: Matrix) -> Matrix:
         """Refuse names and functions that give no matrix."""

@@ -124,9 +124,13 @@ class ModularMLP(nn.Module):
             roles["unembedding"] = f"{prefix}unembed.weight"
         if not self.is_tied and self.unembed is None:
             roles["output"] = f"{prefix}output.weight"
-        return probe_of(
-            prefix, group=f"cyclic:{self.modulus}", roles=roles, axes=dict.fromkeys(roles, 0)
-        )
+        frames: dict[Role, Weight] = {}
+        if self.is_tied or self.unembed is not None:
+            tokens = f"{prefix}{'embed' if self.is_tied else 'unembed'}.weight"
+            frames["output"] = partial(modular_output, prefix=prefix, tokens=tokens)
+        axes = dict.fromkeys((*roles, *frames), 0)
+        group = f"cyclic:{self.modulus}"
+        return probe_of(prefix, group=group, roles=roles, axes=axes, frames=frames)
 
     def _input_matrices(self) -> tuple[Tensor, Tensor]:
         """What tokens a and b add to each neuron, each `(*models, p, hidden)`; often the same."""
@@ -145,6 +149,11 @@ def modular_input(weights: Weights, *, prefix: str = "") -> Tensor:
     if direct is not None:
         return direct
     return weights[f"{prefix}embed.weight"] @ weights[f"{prefix}hidden.weight"].mT
+
+
+def modular_output(weights: Weights, *, prefix: str, tokens: str) -> Tensor:
+    """What each neuron of a `ModularMLP` adds to the logit of answer c: `(*models, p, hidden)`."""
+    return weights[tokens] @ weights[f"{prefix}output.weight"]
 
 
 def pair_sums(first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:

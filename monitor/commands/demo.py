@@ -42,9 +42,11 @@ def demo(
     pushed = [] if push is None else [f"remote:{push}"]
     watching = job.Watching(
         directory=section.directory,
+        quota_bytes=section.quota_bytes,
         sinks=[*(config.resolve(target) for target in section.sinks), *pushed],
         hooks=[target for target in section.hooks if target != _SAID_ANYWAY],
         predictor=section.predictor,
+        report=section.report,
         signals=section.signals or job.Watching.signals,
     )
     found = job.demo(

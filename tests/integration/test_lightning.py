@@ -127,7 +127,8 @@ def test_a_run_is_told_from_start_to_end(package: ModuleType, tmp_path: Path) ->
     assert records[0] == started
     assert [observation.step for observation in observations] == list(range(1, 11))
     assert [evaluation.step for evaluation in of(Evaluation, records)] == list(range(1, 11))
-    assert [frame.step for frame in of(WeightFrame, records)] == [1, 10]
+    looked = [(frame.step, frame.role) for frame in of(WeightFrame, records)]
+    assert looked == [(n, role) for n in range(1, 11) for role in ("embedding", "unembedding")]
     assert [ended.status for ended in of(RunEnded, records)] == [RunStatus.FINISHED]
     assert started.name == "adder"
     assert started.group == "cyclic:7"
@@ -427,7 +428,7 @@ def test_attached_mlflow_logger_lends_its_run(tmp_path: Path) -> None:
     fit(watched, logger=logger)
     assert watched.run_id == logger.run_id
     assert logger.run_id is not None
-    history = MlflowClient(uri).get_metric_history(logger.run_id, "grokwatch/weight_norm")
+    history = MlflowClient(uri).get_metric_history(logger.run_id, "grokwatch weights/weight_norm")
     assert [point.step for point in history] == [5, 10]
 
 

@@ -1,7 +1,7 @@
 """LoopMonitor in a plain loop, beside GrokkingMonitor in a Trainer."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -203,6 +203,36 @@ def test_a_run_that_ends_before_its_first_batch_is_closed(
     with watch(adder()) as monitor:
         monitor.evaluated(test_accuracy=0.1)
     assert ended(monitor).step == 0
+    assert monitor.failures == {}
+
+
+class Shelf:
+    """A sink that takes files, and nothing else."""
+
+    live = True
+
+    def __init__(self) -> None:
+        self.files: list[tuple[str, Path]] = []
+
+    def write(self, records: Sequence[AnyRecord], /) -> None: ...
+
+    def attach(self, run_id: str, path: Path, /) -> None:
+        self.files.append((run_id, path))
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("report", [True, False])
+def test_a_report_is_made_at_the_end_where_it_was_asked_for(
+    watch: Callable[..., LoopMonitor], report: bool
+) -> None:
+    module, shelf = adder(), Shelf()
+    with watch(module, sinks=[shelf], report=report) as monitor:
+        steps = list(loop(module, monitor))
+    page = monitor.directory / "report.html"
+    assert steps[-1] == STEPS
+    assert page.is_file() == report
+    assert shelf.files == ([(monitor.run_id, page)] if report else [])
     assert monitor.failures == {}
 
 

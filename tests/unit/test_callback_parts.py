@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from grokwatch.callbacks.first_batch import FirstBatch, report
-from grokwatch.callbacks.frames import MAX_BYTES, weight_frame
 from grokwatch.callbacks.guard import guarded, guarded_setup
 from grokwatch.callbacks.judge import Judge
 from grokwatch.callbacks.metrics import Metrics
@@ -26,7 +25,7 @@ from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.journal import Journal, read
 from grokwatch.monitor.probe import Probe
 from grokwatch.monitor.records import Alert, RunEnded, RunStarted, SkippedSignal, alert_id
-from grokwatch.monitor.roles import Roles, find_roles
+from grokwatch.monitor.roles import Roles
 from grokwatch.monitor.sinks import RecordingSink
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity
 
@@ -57,16 +56,6 @@ def test_interrupts_leave_every_hook() -> None:
     for hook in (Guarded().prepare, Guarded().work):
         with pytest.raises(KeyboardInterrupt):
             hook(KeyboardInterrupt())
-
-
-def test_frames_are_bounded() -> None:
-    small, large = nn.Linear(3, 2), nn.Linear(MAX_BYTES // 4, 2)
-    frame = weight_frame(find_roles(small), small, "run", 5)
-    assert frame is not None
-    assert (frame.role, frame.shape, frame.step) == ("input", (3, 2), 5)
-    assert frame.data == small.weight.detach().T.contiguous().numpy().tobytes()
-    assert weight_frame(find_roles(large), large, "run", 5) is None
-    assert weight_frame(Roles(), small, "run", 5) is None
 
 
 def test_alerts_of_earlier_attempts_are_not_announced_again(

@@ -131,6 +131,23 @@ def test_frames_are_those_at_memorization_and_at_the_end() -> None:
     assert pick_frames(read_story([frame(5, wavy=False)])) is None
 
 
+def test_among_frames_of_both_ends_rows_keep_the_order_of_their_own(tmp_path: Path) -> None:
+    many = [
+        frame(step, role, wavy=step > 1_000)
+        for step in range(1, 3_001, 50)
+        for role in ("input", "output")
+    ]
+    story = read_story([*grokking_run()[:-3], *many])
+    picked = pick_frames(story)
+    assert picked is not None
+    assert [(f.step, f.role) for f in picked] == [(201, "input"), (2_951, "input")]
+    assert story.frames[-1].role == "output"
+    lopsided = WeightFrame(run_id="r", step=3_000, role="output", shape=(11, 2), data=bytes(88))
+    assert draw_run(
+        read_story([*grokking_run()[:-3], *many, lopsided]), tmp_path / "run.png"
+    ).is_file()
+
+
 def test_sparsity_follows_the_group() -> None:
     assert len(sparsity_points(read_story(grokking_run(group="bits:4")))) == len(STEPS)
     assert sparsity_points(read_story(grokking_run()[:1])) == []
