@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
 from grokwatch.monitor.labels import label
 from grokwatch.monitor.records import (
     Alert,
@@ -12,6 +14,7 @@ from grokwatch.monitor.records import (
     Evaluation,
     Observation,
     Outcome,
+    RunEnded,
     RunStarted,
     WeightFrame,
 )
@@ -27,7 +30,8 @@ class Story:
     """The records of one run, sorted by kind, and their label.
 
     Attributes:
-        started: how the run began, None where the journal does not say.
+        started: what its newest training said at its start, with the time of the first; None where
+            the journal does not say.
         observations: train side, by step.
         evaluations: test side, by step.
         assessments: what the predictor said, by step.
@@ -89,7 +93,7 @@ def read_story(records: Iterable[AnyRecord], *, num_test_examples: int | None = 
     observations = _ordered(r for r in kept if isinstance(r, Observation))
     evaluations = _ordered(r for r in kept if isinstance(r, Evaluation))
     return Story(
-        started=next((r for r in kept if isinstance(r, RunStarted)), None),
+        started=start_of(kept),
         observations=observations,
         evaluations=evaluations,
         assessments=_ordered(r for r in kept if isinstance(r, Assessment)),
@@ -97,6 +101,48 @@ def read_story(records: Iterable[AnyRecord], *, num_test_examples: int | None = 
         frames=_ordered(r for r in kept if isinstance(r, WeightFrame)),
         outcome=label(observations, evaluations, num_test_examples=num_test_examples),
     )
+
+
+def start_of(records: Iterable[AnyRecord]) -> RunStarted | None:
+    """What a run says of itself: a training that went on may have another budget or other signals.
+
+    Args:
+        records: of one run, in order.
+
+    Returns:
+        The newest start that told what is measured, else the newest one, at the time of the first;
+        None where there is none.
+    """
+    starts = [record for record in records if isinstance(record, RunStarted)]
+    if not starts:
+        return None
+    # a training that ended before its first batch says nothing
+    telling = [start for start in starts if start.signals] or starts
+    return msgspec.structs.replace(telling[-1], time=starts[0].time)
+
+
+def newest(records: Iterable[AnyRecord]) -> list[AnyRecord]:
+    """The run as it stands: where an attempt went back, what it trained again replaces the first.
+
+    Args:
+        records: all records of one run, in order.
+
+    Returns:
+        The records without those of an earlier attempt at or after the first step of a later one.
+    """
+    every = list(records)
+    begins: dict[int, int] = {}
+    for record in every:
+        step = getattr(record, "step", None)
+        if step is not None and not isinstance(record, RunEnded):  # an end trained nothing again
+            begins[record.attempt] = min(step, begins.get(record.attempt, step))
+    return [record for record in every if not _replaced(record, begins)]
+
+
+def _replaced(record: AnyRecord, begins: dict[int, int]) -> bool:
+    step = getattr(record, "step", None)
+    later = [first for attempt, first in begins.items() if attempt > record.attempt]
+    return step is not None and any(step >= first for first in later)
 
 
 def tell(story: Story) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from grokwatch.monitor.cli import corpus, experiments, service, validation, watching
+from grokwatch.monitor.cli import corpus, experiments, report, service, validation, watching
 from grokwatch.monitor.errors import ConfigurationError, GrokwatchError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for part in (watching.app, service.app, experiments.app, validation.app, corpus.app):
+for part in (watching.app, report.app, service.app, experiments.app, validation.app, corpus.app):
     app.add_typer(part)
 
 _OF_SERVICE = frozenset({"alembic", "apprise", "jinja2", "litestar", "plotly", "psycopg"}) | {

@@ -193,7 +193,7 @@ def bench(
         typer.Argument(
             metavar="[PART]...",
             help="costs, presets, curvature, accuracy, loggers, memory, predictors; all these by "
-            "default. sweep and service, only when named.",
+            "default. sweep, service and report, only when named.",
         ),
     ] = None,
     rounds: Annotated[

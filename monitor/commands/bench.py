@@ -13,6 +13,7 @@ from grokwatch.experiments.bench.machine import Machine, machine
 from grokwatch.experiments.bench.memory import memory
 from grokwatch.experiments.bench.predictors import predictors
 from grokwatch.experiments.bench.presets import presets
+from grokwatch.experiments.bench.report import report
 from grokwatch.experiments.bench.rows import Row
 from grokwatch.experiments.bench.service import service
 from grokwatch.experiments.bench.sweep import sweep
@@ -76,6 +77,10 @@ _PARTS: Mapping[str, tuple[str, _Run]] = {
         "The service: throughput in processor time, latency and start in wall time (median).",
         lambda count, rounds: service(count, rounds=rounds),
     ),
+    "report": (
+        "The report of a run: wall time to write it, and its size (median; least to greatest).",
+        lambda count, rounds: report(count, rounds=rounds),
+    ),
     "sweep": (
         "Model-steps per second of many small models, interleaved (median over rounds).",
         lambda count, rounds: sweep(count, rounds=rounds),
@@ -91,7 +96,7 @@ _UNITS: Mapping[str, str] = {
     "difference": "{:.1e}",
 }
 
-_WHEN_NAMED = frozenset({"sweep", "service"})
+_WHEN_NAMED = frozenset({"sweep", "service", "report"})
 
 
 def bench(
@@ -105,7 +110,7 @@ def bench(
     """Measure some parts, or all of those on signals.
 
     Args:
-        names: of the parts, none for all but `sweep` and `service`.
+        names: of the parts, none for all but `sweep`, `service` and `report`.
         rounds: rounds, blocks, readings or repeats of each part, None for its own number.
         show: takes a line now and then.
         progress: draw a progress bar on stderr, instead of showing lines.

@@ -14,9 +14,10 @@ from grokwatch.experiments.fitting.network import RECIPE
 from grokwatch.experiments.fitting.store import finished, refit
 from grokwatch.monitor import journal
 from grokwatch.monitor.commands import Report, number, table
-from grokwatch.monitor.commands.journals import newest, run_ids
+from grokwatch.monitor.commands.journals import run_ids
 from grokwatch.monitor.predictors._model import HazardModel, encode_model, read_model
 from grokwatch.monitor.predictors.hazard import MODELS
+from grokwatch.monitor.story import newest
 
 QUICK = msgspec.structs.replace(RECIPE, batches=100)
 

@@ -1,12 +1,10 @@
 """Finds the journals below a directory; what `runs`, `replay` and `sync` share."""
 
 import difflib
-from collections.abc import Iterable
 from pathlib import Path
 
 from grokwatch.monitor import journal
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.records import AnyRecord
 
 
 def run_ids(root: Path) -> tuple[str, ...]:
@@ -35,30 +33,6 @@ def choose(root: Path, name: str) -> str:
     hint = f"Try one of: {', '.join(close)}" if close else "Try another --directory: this has none"
     msg = f"Expected the id of a run in {root}, got {name!r}. {hint}"
     raise ConfigurationError(msg)
-
-
-def newest(records: Iterable[AnyRecord]) -> list[AnyRecord]:
-    """The run as it stands: where an attempt went back, what it trained again replaces the first.
-
-    Args:
-        records: all records of one run, in order.
-
-    Returns:
-        The records without those of an earlier attempt at or after the first step of a later one.
-    """
-    every = list(records)
-    begins: dict[int, int] = {}
-    for record in every:
-        step = getattr(record, "step", None)
-        if step is not None:
-            begins[record.attempt] = min(step, begins.get(record.attempt, step))
-    return [record for record in every if not _replaced(record, begins)]
-
-
-def _replaced(record: AnyRecord, begins: dict[int, int]) -> bool:
-    step = getattr(record, "step", None)
-    later = [first for attempt, first in begins.items() if attempt > record.attempt]
-    return step is not None and any(step >= first for first in later)
 
 
 def _age(entry: Path) -> tuple[float, str]:

@@ -1,17 +1,15 @@
 """`grokwatch replay`: judge a past run again, from its journal, a file, or an MLflow server."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from grokwatch.monitor import journal, watcher
+from grokwatch.monitor import watcher
 from grokwatch.monitor.commands import Report, number
-from grokwatch.monitor.commands.journals import choose, newest
+from grokwatch.monitor.commands.opening import open_run
 from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.records import Alert, AnyRecord, Assessment, Outcome
-from grokwatch.monitor.service.sources import files
+from grokwatch.monitor.records import Alert, Assessment, Outcome
 from grokwatch.monitor.story import Story, read_story, tell
 
 
@@ -39,8 +37,7 @@ def replay(
 
     Args:
         root: the directory that holds the journals.
-        name: id of the run, or the beginning of it; a file that ends in one of `files.FORMATS`; or
-            `mlflow:http://host:5000/RUN_ID`.
+        name: of the run, see `open_run`.
         predictor: target of the predictor, such as `threshold:`.
         names: what the metrics of a file or of MLflow mean, their name -> ours; else guessed.
 
@@ -50,14 +47,7 @@ def replay(
     Raises:
         ConfigurationError: no such run, or no such predictor.
     """
-    is_ours = not name.startswith("mlflow:") and Path(name).suffix.lower() not in files.FORMATS
-    if is_ours and names:
-        msg = (
-            f"Expected --map with a file or an MLflow run, got it with the journal {name!r}. "
-            "Try it without: what a journal holds has our names."
-        )
-        raise ConfigurationError(msg)
-    kept = _journal(root, name) if is_ours else _foreign(name, names or {})
+    kept = open_run(root, name, names=names or {}).records
     told = [record for record in kept if not isinstance(record, Assessment | Alert)]
     judged = watcher.replay(told, predictor=predictor)
     verdicts = [record for record in judged if isinstance(record, Assessment | Alert)]
@@ -87,26 +77,6 @@ def mapped(pairs: Sequence[str]) -> dict[str, str]:
             msg = f"Expected THEIRS=OURS for --map, got {pair!r}. Try --map nll=train_loss."
             raise ConfigurationError(msg)
     return {theirs: ours for theirs, _, ours in (pair.rpartition("=") for pair in pairs)}
-
-
-def _journal(root: Path, name: str) -> list[AnyRecord]:
-    return newest(journal.read(journal.run_directory(root, choose(root, name))))
-
-
-def _foreign(name: str, names: Mapping[str, str]) -> list[AnyRecord]:
-    """Records of a run of others."""
-    if not name.startswith("mlflow:"):
-        return files.past(Path(name), names=names)
-    from grokwatch.monitor.service.sources import mlflow_run
-
-    records = mlflow_run.past(name, names=names, environment=os.environ)
-    if not records:
-        msg = (
-            "Expected metrics that mean something in the MLflow run, got none of them. "
-            "Try --map THEIRS=train_loss."
-        )
-        raise ConfigurationError(msg)
-    return records
 
 
 def _lines(summary: Replayed, story: Story) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import msgspec
 
 from grokwatch.monitor import journal
 from grokwatch.monitor.commands import Report, number, table
-from grokwatch.monitor.commands.journals import newest, run_ids
+from grokwatch.monitor.commands.journals import run_ids
 from grokwatch.monitor.records import (
     Alert,
     AnyRecord,
@@ -17,6 +17,7 @@ from grokwatch.monitor.records import (
     RunEnded,
     RunStarted,
 )
+from grokwatch.monitor.story import newest
 
 _Kind = TypeVar("_Kind", bound=Record)
 

@@ -1,6 +1,7 @@
 """The parts of `grokwatch bench` on matrices and trainings whose answers are known."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,9 @@ from grokwatch.experiments.bench.accuracy import (
 )
 from grokwatch.experiments.bench.machine import machine
 from grokwatch.experiments.bench.predictors import TARGETS, predictors
+from grokwatch.experiments.bench.report import DEMO as DEMO_REPORT
+from grokwatch.experiments.bench.report import MOST_BYTES, report
+from grokwatch.experiments.bench.report import SWEEP as SWEEP_REPORT
 from grokwatch.experiments.bench.rows import median_interval, share_interval, spread
 from grokwatch.experiments.bench.sizes import DEMO, LAYERS, TINY, num_parameters, workload
 from grokwatch.experiments.bench.watched import WARM_UP, Every, Stopwatch, watch
@@ -244,3 +248,24 @@ def test_what_judging_costs_is_measured_for_each_predictor() -> None:
     assert all(row.value is not None and row.value > 0 for row in rows)
     sizes = [row for row in rows if row.unit == "bytes"]
     assert all(row.is_met for row in sizes)
+
+
+def test_reports_are_written_timed_and_weighed() -> None:
+    ticks = iter(range(100))
+    rows = report(
+        lambda *_: nullcontext(lambda _: None),
+        rounds=3,
+        clock=lambda: float(next(ticks)),
+        sizes={DEMO_REPORT: (20, 3, 2), "other": (5, 1, 0)},
+        sweep_runs=20,
+    )
+    assert [(row.workload, row.unit, row.is_met) for row in rows] == [
+        (DEMO_REPORT, "seconds", True),
+        (DEMO_REPORT, "bytes", True),
+        ("other", "seconds", None),
+        ("other", "bytes", True),
+        (SWEEP_REPORT, "seconds", True),
+        (SWEEP_REPORT, "bytes", True),
+    ]
+    assert [row.value for row in rows[::2]] == [1.0, 1.0, 1.0]
+    assert 1_500_000 < (rows[1].value or 0) < MOST_BYTES

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from grokwatch.monitor import cli
+from grokwatch.monitor import cli, story
 from grokwatch.monitor.commands import doctor, journals, number, table
 from grokwatch.monitor.commands.seeds import parse_seeds
 from grokwatch.monitor.commands.sync import connector
@@ -33,9 +33,9 @@ from grokwatch.monitor.sinks import RecordingSink
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity, Stage
 
 COMMANDS = (
-    "demo", "runs", "replay", "signals", "sync", "trial", "overhead", "bench", "sweep", "fit",
-    "reproduce", "validate", "ceilings", "doctor", "corpus build", "corpus verify", "corpus show",
-    "serve", "alerts list", "alerts show", "alerts resend", "alerts test",
+    "demo", "runs", "replay", "report", "signals", "sync", "trial", "overhead", "bench", "sweep",
+    "fit", "reproduce", "validate", "ceilings", "doctor", "corpus build", "corpus verify",
+    "corpus show", "serve", "alerts list", "alerts show", "alerts resend", "alerts test",
 )  # fmt: skip
 GROKWATCH = Path(sys.executable).parent / "grokwatch"
 
@@ -192,7 +192,14 @@ def test_a_rewind_replaces_what_it_trained_again() -> None:
 
     started = RunStarted(run_id="r", attempt=2, time=0.0)
     records: list[AnyRecord] = [at(1, 10), at(1, 20), at(1, 30), started, at(2, 20), at(2, 25)]
-    assert journals.newest(records) == [at(1, 10), started, at(2, 20), at(2, 25)]
+    assert story.newest(records) == [at(1, 10), started, at(2, 20), at(2, 25)]
+
+
+def test_an_attempt_that_ended_before_its_first_batch_takes_nothing_back() -> None:
+    first = Observation(run_id="r", step=10, time=0.0, train_loss=1.0)
+    started = RunStarted(run_id="r", attempt=2, time=0.0)
+    ended = RunEnded(run_id="r", attempt=2, step=0, time=0.0, status=RunStatus.FAILED)
+    assert story.newest([first, started, ended]) == [first, started, ended]
 
 
 def test_files_beside_the_runs_are_not_runs(root: Path) -> None:

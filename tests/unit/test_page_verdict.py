@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from grokwatch.monitor.service.pages.verdict import is_awaited, judge
+from grokwatch.monitor.report.verdict import is_awaited, judge
 from grokwatch.monitor.vocabulary import Stage
 from tests.page_runs import life_like
 from tests.page_stories import story

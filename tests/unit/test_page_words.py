@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from grokwatch.monitor.service.pages.bars import balance, bar
-from grokwatch.monitor.service.pages.sparkline import HEIGHT, WIDTH, sparkline
-from grokwatch.monitor.service.pages.words import (
+from grokwatch.monitor.report.words import (
     UNKNOWN,
     ago,
     code_sentence,
@@ -20,6 +18,8 @@ from grokwatch.monitor.service.pages.words import (
     thousands,
     web_address,
 )
+from grokwatch.monitor.service.pages.bars import balance, bar
+from grokwatch.monitor.service.pages.sparkline import HEIGHT, WIDTH, sparkline
 from grokwatch.monitor.vocabulary import Stage
 
 

@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokwatch.monitor.service.store.thinning import strided, thinned
+from grokwatch.monitor.report.thinning import strided, thinned
 
 VALUES = st.none() | st.floats()
 COLUMNS = st.integers(0, 60).flatmap(

@@ -17,6 +17,8 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 
 FOLDER = Path(__file__).parent / "static"
+STYLES = ("base.css", "colors.css", "parts.css", "run.css", "tables.css")
+"""Of the report, whose pages wear the same."""
 PLOTLY = "plotly.min.js"
 _KINDS = {
     ".css": "text/css; charset=utf-8",
@@ -51,6 +53,8 @@ class Asset:
 def read_assets() -> Mapping[str, Asset]:
     """Name -> file, of all there are."""
     files = {file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in _KINDS}
+    worn = resources.files("grokwatch.monitor.report").joinpath("static")
+    files |= {name: worn.joinpath(name).read_bytes() for name in STYLES}
     files[PLOTLY] = resources.files("plotly").joinpath("package_data", PLOTLY).read_bytes()
     return {name: Asset(name, content) for name, content in files.items()}
 

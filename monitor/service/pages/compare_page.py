@@ -6,9 +6,9 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from grokwatch.monitor.report.words import UNKNOWN, number
 from grokwatch.monitor.service.pages.asked import Asked
 from grokwatch.monitor.service.pages.rendering import Renderer
-from grokwatch.monitor.service.pages.words import UNKNOWN, number
 from grokwatch.monitor.service.ports import Reader
 from grokwatch.monitor.service.views import RunDetail
 

@@ -12,11 +12,11 @@ from typing import Any
 import jinja2
 from litestar import Response
 
+from grokwatch.monitor.report import words
+from grokwatch.monitor.report.verdict import is_awaited, judge
 from grokwatch.monitor.service.guard.headers import CHARTS_POLICY, CONTENT_POLICY
-from grokwatch.monitor.service.pages import words
 from grokwatch.monitor.service.pages.bars import balance, bar
 from grokwatch.monitor.service.pages.sparkline import sparkline
-from grokwatch.monitor.service.pages.verdict import is_awaited, judge
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FILTERS = ("ago", "code_sentence", "instant", "number", "percent", "run_address")

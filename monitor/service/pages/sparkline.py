@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from grokwatch.monitor.service.pages.words import percent
+from grokwatch.monitor.report.words import percent
 
 WIDTH, HEIGHT = 96, 24
 _MARGIN = 2

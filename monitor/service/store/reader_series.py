@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Table, func, select, tuple_
 
 from grokwatch.monitor import wire
 from grokwatch.monitor.records import AnyRecord, Assessment, Evaluation, Observation
+from grokwatch.monitor.report.thinning import strided, thinned
 from grokwatch.monitor.service.store.tables import assessments, records
-from grokwatch.monitor.service.store.thinning import strided, thinned
 from grokwatch.monitor.service.views import Series
 
 CHANCES = ("probability", "rise_probability")

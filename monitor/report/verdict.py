@@ -5,9 +5,10 @@ anything it says so: a chance alone is no verdict.
 """
 
 import dataclasses
+from collections.abc import Collection
+from typing import Protocol
 
-from grokwatch.monitor.service.pages.words import percent
-from grokwatch.monitor.service.views import RunRow
+from grokwatch.monitor.report.words import percent
 from grokwatch.monitor.vocabulary import AlertCode, Stage
 
 RUNNING = "running"
@@ -30,6 +31,38 @@ class Verdict:
     word: str
     detail: str
     advice: str
+
+
+class Standing(Protocol):
+    """A run as it stands, as far as an answer reads it; None where nothing is known yet.
+
+    `status` is `running`, or as the newest attempt ended; `alerts` are codes that fire; `reason`
+    says why the predictor cannot tell.
+    """
+
+    @property
+    def status(self) -> str:
+        """`running`, or how it ended."""
+
+    @property
+    def step(self) -> int | None:
+        """Newest step."""
+
+    @property
+    def stage(self) -> str | None:
+        """Its stage."""
+
+    @property
+    def rise_probability(self) -> float | None:
+        """The chance of a rise."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why it cannot be told."""
+
+    @property
+    def alerts(self) -> Collection[str]:
+        """Codes that fire."""
 
 
 _COLLAPSE = Verdict(
@@ -92,11 +125,11 @@ _NOTHING_SEEN = Verdict(
 )
 
 
-def judge(run: RunRow) -> Verdict:
+def judge(run: Standing) -> Verdict:
     """Answer whether to keep training a run.
 
     Args:
-        run: the run as the list shows it.
+        run: the run as it stands.
 
     Returns:
         Firing alerts first, the gravest before the others; then what the predictor says.
@@ -116,12 +149,12 @@ def judge(run: RunRow) -> Verdict:
     return _undecided(run)
 
 
-def is_awaited(run: RunRow) -> bool:
+def is_awaited(run: Standing) -> bool:
     """Whether generalising is still to come: not where a run ended, or has generalised."""
     return run.status == RUNNING and run.stage != Stage.GENERALIZED.value
 
 
-def _undecided(run: RunRow) -> Verdict:
+def _undecided(run: Standing) -> Verdict:
     """What is said where no alert fires."""
     if run.step is None:
         return _NOTHING_SEEN
@@ -133,11 +166,12 @@ def _undecided(run: RunRow) -> Verdict:
             detail=run.reason or "the predictor gives no reason",
             advice="No verdict is not a bad one: it says nothing about the run's prospects.",
         )
-    word = "undecided" if run.status == RUNNING else "ended undecided"
+    is_running = run.status == RUNNING
     return Verdict(
         tone="open",
         mark="…",
-        word=word,
+        word="undecided" if is_running else "ended undecided",
         detail=f"{percent(run.rise_probability)} chance of a rise, no alarm",
-        advice="Neither likely nor unlikely enough for an alarm. Look again later.",
+        advice="Neither likely nor unlikely enough for an alarm. "
+        + ("Look again later." if is_running else "Nobody knows what more steps would bring."),
     )
