@@ -13,6 +13,7 @@ from grokwatch.monitor.errors import GrokwatchError
 from grokwatch.monitor.records import RunStarted
 from grokwatch.monitor.secrets import optional_secret
 from grokwatch.monitor.service.guard.tokens import check_token
+from grokwatch.monitor.service.polling import pollers
 from grokwatch.monitor.service.service import store_of
 from grokwatch.monitor.service.serving import bind
 from grokwatch.monitor.service.sources import mlflow
@@ -62,6 +63,8 @@ def _tries(
     for source in section.sources:
         shown = strip_credentials(source)
         yield f"source {shown}", partial(_source, section, source, environment)
+    if section.mlflow_public_url:
+        yield "mlflow_public_url", lambda: _public_url(section, environment)
 
 
 def _tried(name: str, attempt: Callable[[], str]) -> Part:
@@ -105,3 +108,9 @@ def _source(section: ServiceSection, target: str, environment: Mapping[str, str]
         return source.reach()
     finally:
         source.close()
+
+
+def _public_url(section: ServiceSection, environment: Mapping[str, str]) -> str:
+    for poller in pollers(section, environment):
+        poller.close()
+    return f"links to runs of MLflow begin with {strip_credentials(section.mlflow_public_url)}"

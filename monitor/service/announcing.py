@@ -15,14 +15,9 @@ from grokwatch.monitor.service.moved import moved
 from grokwatch.monitor.service.store.engine import Store
 from grokwatch.monitor.service.store.tables import alerts, deliveries, notices
 from grokwatch.monitor.service.store.upsert import insert_new, insert_or_replace
+from grokwatch.monitor.service.views import DELIVERY_STATUSES
 
-PENDING, REPEATING, DELIVERED, DEAD, SUPERSEDED = (
-    "pending",
-    "repeating",
-    "delivered",
-    "dead",
-    "superseded",
-)
+PENDING, REPEATING, DELIVERED, DEAD, SUPERSEDED = DELIVERY_STATUSES
 
 _LOOK_BACK = 500
 

@@ -93,6 +93,11 @@ SERVICE_METRICS: tuple[Metric, ...] = (
         summary="Messages that wait to be delivered, by hook.",
     ),
     Metric(
+        prometheus=f"{PREFIX}hook_gone",
+        labels=("hook",),
+        summary="1 where a receiver said that it is gone for good, until the start; by hook.",
+    ),
+    Metric(
         prometheus=f"{PREFIX}last_observation_age_seconds",
         labels=("which",),
         summary="Seconds since a running run was last heard of: the newest, and the oldest.",

@@ -6,14 +6,23 @@ from collections.abc import Mapping
 from functools import partial
 from typing import final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from grokwatch.monitor.config import ServiceSection, resolve
-from grokwatch.monitor.errors import ConflictError, SourceError, StoreError, WireError
+from grokwatch.monitor.errors import (
+    ConfigurationError,
+    ConflictError,
+    SourceError,
+    StoreError,
+    WireError,
+)
 from grokwatch.monitor.service.intake import GroupIntake
-from grokwatch.monitor.service.sources.mlflow import Fetched, MlflowSource, connect
+from grokwatch.monitor.service.ports import PUSHED
+from grokwatch.monitor.service.sources._fetched import LEFT, Fetched
+from grokwatch.monitor.service.sources.mlflow import MlflowSource, connect
 from grokwatch.monitor.service.store.engine import Store
-from grokwatch.monitor.service.store.tables import source_memories
+from grokwatch.monitor.service.store.tables import runs, source_memories
+from grokwatch.monitor.service.store.upsert import insert_new
 
 _COMMIT_SECONDS = 60.0
 
@@ -72,7 +81,7 @@ class Poller:
             SourceError: the source did not answer.
             StoreError: what it found could not be committed; it is found again.
         """
-        pieces = self._source.poll(partial(self._recall, store))
+        pieces = self._source.poll(partial(self._recall, store), partial(self._leave, store))
         try:
             for fetched in pieces:
                 self._commit(fetched, intake)
@@ -114,6 +123,20 @@ class Poller:
         with store.reading() as connection:
             return connection.execute(chosen).scalar_one_or_none()
 
+    def _leave(self, store: Store, ours: str, run_id: str, link: str) -> bool:
+        """Whether a run is left to its push, whose page then leads to MLflow's."""
+        chosen = runs.c.run_id == ours, runs.c.source == PUSHED
+        with store.reading() as connection:
+            if connection.execute(select(runs.c.run_id).where(*chosen)).first() is None:
+                return False
+        left = {"source": self._source.target, "run_id": run_id, "memory": LEFT}
+        with store.writing() as connection:
+            changed = {"link": link, "revision": runs.c.revision + 1}
+            connection.execute(update(runs).where(*chosen, runs.c.link.is_(None)).values(changed))
+            # Where the push is forgotten one day, the run is not taken for a new one.
+            connection.execute(insert_new(store, source_memories), [left])
+        return True
+
     def _say_once(self, error: Exception) -> None:
         if not self._is_failing:
             _log.warning("%s is asked again: %s", self._source.target, error)
@@ -131,10 +154,23 @@ def pollers(section: ServiceSection, environment: Mapping[str, str]) -> list[Pol
         The pollers.
 
     Raises:
-        ConfigurationError: a target, or a metric's name, cannot work.
+        ConfigurationError: a target, or a metric's name, cannot work; or links to several servers
+            would begin with the address of one.
     """
     sources = [
-        connect(resolve(target, environment), names=section.metric_names, environment=environment)
+        connect(
+            resolve(target, environment),
+            names=section.metric_names,
+            environment=environment,
+            public_url=section.mlflow_public_url,
+        )
         for target in section.sources
     ]
+    servers = sorted({source.address for source in sources})
+    if section.mlflow_public_url and len(servers) > 1:
+        msg = (
+            f"Expected sources of one server beside mlflow_public_url, got {', '.join(servers)}. "
+            "Try without it: links to runs then begin with the address that is asked."
+        )
+        raise ConfigurationError(msg)
     return [Poller(source, poll_seconds=section.poll_seconds) for source in sources]

@@ -4,6 +4,8 @@ import msgspec
 
 from grokwatch.monitor.records import AnyRecord, HyperParameter, SignalInfo, SkippedSignal
 
+DELIVERY_STATUSES = ("pending", "repeating", "delivered", "dead", "superseded")
+
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is shown."""

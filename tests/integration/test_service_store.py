@@ -180,3 +180,9 @@ def test_a_store_that_goes_away_says_so(tmp_path: Path) -> None:
         blocker.close()
         with store.writing() as connection:
             assert connection.execute(select(runs)).all() == []
+
+
+def test_a_commit_of_sqlite_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    with opened(f"sqlite:///{tmp_path}/store/service.db") as store, store.reading() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"

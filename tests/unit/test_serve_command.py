@@ -46,6 +46,17 @@ def failures(answer: Result) -> dict[str, str]:
     return {part["name"]: part["detail"] for part in json.loads(answer.stdout) if not part["holds"]}
 
 
+def test_links_to_runs_of_two_servers_cannot_begin_with_the_address_of_one(mlflow: Player) -> None:
+    mlflow.answer = lambda path, _: as_json({"experiments": []})
+    sources = [f"mlflow:{mlflow.address}", f"mlflow:{mlflow.address}/parity"]
+    configured(sources=sources[:1], mlflow_public_url="http://127.0.0.1:5000")
+    assert "links to runs of MLflow begin with http://127.0.0.1:5000" in checked("--json").stdout
+    configured(sources=[*sources, "mlflow:http://other"], mlflow_public_url="http://127.0.0.1:5000")
+    found = failures(checked("--json"))["mlflow_public_url"]
+    assert found.startswith("Expected sources of one server beside mlflow_public_url, got http://")
+    assert "http://other. Try without it" in found
+
+
 def test_every_part_that_holds_is_shown_with_what_it_means(mlflow: Player) -> None:
     mlflow.answer = lambda path, _: as_json({"experiment": {"experiment_id": "7"}})
     configured(hooks=["log:"], sources=[f"mlflow:{mlflow.address}/parity"])

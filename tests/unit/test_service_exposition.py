@@ -13,9 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from grokwatch.monitor.records import SignalInfo
 from grokwatch.monitor.service.exposition.families import Families
 from grokwatch.monitor.service.exposition.runs import RunSeries
+from grokwatch.monitor.service.exposition.service import totals_text
 from grokwatch.monitor.service.metric_names import SERVICE_METRICS
-from grokwatch.monitor.service.views import RunRow
+from grokwatch.monitor.service.views import RunRow, Totals
 from grokwatch.monitor.sinks.names import METRICS, label_value
+from tests.service_rows import HOOK
 from tests.service_stand_in import StandIn
 from tests.service_web import BEARER, app_of, ask, observed, put, started, stocked
 
@@ -82,6 +84,7 @@ def test_the_service_says_everything_that_its_page_of_metrics_lists() -> None:
     missing = {metric.prometheus for metric in SERVICE_METRICS} - own
     assert missing == {"grokwatch_service_requests_total"}
     assert value_of(text, "grokwatch_service_stored_records_total") == 4.0
+    assert value_of(text, "grokwatch_service_hook_gone", hook=HOOK) == 0.0
     assert value_of(text, "grokwatch_alert_firing", run="a", task="", code="GRK003") == 1.0
 
 
@@ -254,3 +257,21 @@ def test_no_run_has_series_where_none_is_asked_for() -> None:
     text = page(stocked(), top_runs=0)
     assert "grokwatch_train_loss" not in text
     assert value_of(text, "grokwatch_service_runs", status="running") == 1.0
+
+
+def test_what_never_happened_is_shown_as_none() -> None:
+    totals = Totals(
+        runs={"failed": 2},
+        stages={},
+        firing={},
+        deliveries={},
+        num_observations=0,
+        num_late=0,
+        last_seen=None,
+    )
+    lines = totals_text(totals).splitlines()
+    assert 'grokwatch_service_runs{status="failed"} 2' in lines
+    assert 'grokwatch_service_runs{status="running"} 0' in lines
+    assert 'grokwatch_service_firing_alerts{code="GRK004"} 0' in lines
+    assert 'grokwatch_service_deliveries{status="dead"} 0' in lines
+    assert 'grokwatch_service_running_runs{stage="cleanup"} 0' in lines

@@ -112,3 +112,10 @@ def test_what_a_newer_attempt_has_replaced_waits_for_nobody() -> None:
 def test_without_a_word_of_order_arrival_is_the_order() -> None:
     judged = walk([standing(seq, None) for seq in (2, 1, 5, 4)], SMALL_WINDOW)
     assert judged == Judged([(1, 2), (1, 5)], [(1, 1), (1, 4)])
+
+
+def test_a_record_at_exactly_the_front_is_late() -> None:
+    line = Line((1, 5))
+    assert line.is_late(standing(5, 4))
+    assert not line.is_late(standing(6, 5))
+    assert not line.is_late(standing(1, 0, attempt=2))

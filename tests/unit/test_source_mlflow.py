@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from grokwatch.monitor import cli
 from grokwatch.monitor.errors import ConfigurationError, SourceError, WireError
 from grokwatch.monitor.records import AnyRecord, Observation
+from grokwatch.monitor.service.sources._fetched import LEFT
 from grokwatch.monitor.service.sources._rest import MlflowServer
 from grokwatch.monitor.service.sources.mlflow import MlflowSource, connect
 from tests.mlflow_player import Answer, Player, Tracker, as_json, run_of
@@ -235,6 +236,45 @@ def test_values_and_steps_at_the_edges_come_through(player: Player, source: Mlfl
     (records,) = _poll(source, {}).values()
     seen = [(r.step, str(r.train_loss)) for r in records if isinstance(r, Observation)]
     assert seen == [(1, "inf"), (2, "-inf"), (2**63 - 1, "nan")]
+
+
+def _tagged(run_id: str) -> dict[str, Any]:
+    run = run_of(run_id, loss=1.0)
+    run["data"]["tags"] = [{"key": "grokwatch.run_id", "value": f"our-{run_id}"}]
+    return run
+
+
+def test_a_run_of_ours_that_nobody_pushes_is_read_after_a_minute(
+    player: Player, source: MlflowSource
+) -> None:
+    player.answer = Tracker(_tagged("a"), run_of("theirs", loss=1.0))
+    memories: dict[str, bytes] = {}
+    looks = []
+    for _ in range(7):
+        found = list(source.poll(memories.get, lambda *_: False))
+        memories |= {fetched.run_id: fetched.memory for fetched in found}
+        looks.append({fetched.run_id for fetched in found})
+    assert looks == [{"theirs"}, *[set[str]()] * 5, {"a"}]
+
+
+def test_a_run_that_was_left_to_its_push_is_not_taken_up_once_that_is_forgotten(
+    player: Player,
+) -> None:
+    player.answer = Tracker(_tagged("a"))
+    asked: list[tuple[str, str, str]] = []
+
+    def leave(ours: str, run_id: str, link: str) -> bool:
+        asked.append((ours, run_id, link))
+        return True
+
+    source = connect(f"mlflow:{player.address}", names={}, environment={}, public_url="http://m/")
+    assert not list(source.poll(lambda _: None, leave))
+    source.close()
+    assert asked == [("our-a", "a", "http://m/#/experiments/1/runs/a")]
+    again = connect(f"mlflow:{player.address}", names={}, environment={})
+    for _ in range(8):
+        assert not list(again.poll(lambda _: LEFT, lambda *_: False))
+    again.close()
 
 
 def test_a_memory_that_is_none_is_refused(player: Player, source: MlflowSource) -> None:

@@ -5,14 +5,22 @@ from collections.abc import Mapping, Sequence
 from grokwatch.monitor.service.exposition.text import family, histogram
 from grokwatch.monitor.service.metric_names import PREFIX, SERVICE_METRICS
 from grokwatch.monitor.service.ports import HookHealth, IntakeHealth
-from grokwatch.monitor.service.views import Totals
+from grokwatch.monitor.service.summary import RUNNING
+from grokwatch.monitor.service.views import DELIVERY_STATUSES, Totals
 from grokwatch.monitor.sinks.names import Metric
+from grokwatch.monitor.vocabulary import AlertCode, RunStatus, Stage
 
 Samples = Mapping[tuple[str, ...], float]
 
 _METRICS: Mapping[str, Metric] = {
     metric.prometheus.removeprefix(PREFIX): metric for metric in SERVICE_METRICS
 }
+
+# What never happened is shown as none, so that its first time is a change that alerts can see.
+_RUNS = dict.fromkeys((RUNNING, *(status.value for status in RunStatus)), 0)
+_STAGES = dict.fromkeys((stage.value for stage in Stage), 0)
+_CODES = dict.fromkeys((code.value for code in AlertCode), 0)
+_DELIVERIES = dict.fromkeys(DELIVERY_STATUSES, 0)
 
 
 def totals_text(totals: Totals) -> str:
@@ -26,10 +34,10 @@ def totals_text(totals: Totals) -> str:
     """
     return _families(
         {
-            "runs": _by_label(totals.runs),
-            "running_runs": _by_label(totals.stages),
-            "firing_alerts": _by_label(totals.firing),
-            "deliveries": _by_label(totals.deliveries),
+            "runs": _by_label(_RUNS | totals.runs),
+            "running_runs": _by_label(_STAGES | totals.stages),
+            "firing_alerts": _by_label(_CODES | totals.firing),
+            "deliveries": _by_label(_DELIVERIES | totals.deliveries),
             "observations": {(): totals.num_observations},
         }
     )
@@ -76,6 +84,7 @@ def hooks_text(hooks: Sequence[HookHealth]) -> str:
             "hook_deliveries_total": {(each.hook,): each.delivered for each in hooks},
             "hook_failures_total": {(each.hook,): each.failures for each in hooks},
             "hook_waiting": {(each.hook,): each.waiting for each in hooks},
+            "hook_gone": {(each.hook,): int(each.is_gone) for each in hooks},
         }
     )
 

@@ -33,6 +33,7 @@ class SourceMemory(Memory):
         is_over: whether its end is a record.
         fingerprint: of the listing that is wholly read; 0 while something is left.
         metrics: their name -> how far.
+        is_left: whether it is not read because its own records are pushed.
     """
 
     attempt: int = 0
@@ -43,6 +44,7 @@ class SourceMemory(Memory):
     is_over: bool = False
     fingerprint: int = 0
     metrics: dict[str, MetricCursor] = msgspec.field(default_factory=dict)
+    is_left: bool = False
 
 
 def remembered(data: bytes | None) -> SourceMemory:

@@ -5,18 +5,18 @@ over REST, so any client may have logged the runs, and the service needs no MLfl
 
 What is remembered of a run is committed together with its records, and read back from there: a
 restart neither loses nor doubles any. Runs that are over and read are skipped without a question.
+A run that our own sink logged and that is pushed as well is left to its push.
 Points that are logged into the past of a history, before those already read, may be missed.
 """
 
 import zlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import final
-
-import msgspec
 
 from grokwatch.monitor.errors import SourceError
 from grokwatch.monitor.service.identity import is_run_id
 from grokwatch.monitor.service.sources._answers import Run
+from grokwatch.monitor.service.sources._fetched import Fetched, Leave, Recall, our_id
 from grokwatch.monitor.service.sources._memory import SourceMemory, remembered
 from grokwatch.monitor.service.sources._rest import SCHEME, MlflowServer, address_of
 from grokwatch.monitor.service.sources._rows import Scribe
@@ -28,26 +28,12 @@ from grokwatch.monitor.sinks.tracking_uri import Place
 from grokwatch.monitor.state import pack
 from grokwatch.monitor.vocabulary import RunStatus
 
-Recall = Callable[[str], bytes | None]
-"""Run id -> what was committed of it last, None for a run that is new."""
-
 _PARTS_PER_LOOK = 40
 _WHOLE_LISTING = 60
 _MOST_SINGLE = 50
 _MOST_SETTLED = 100_000
+_LOOKS_FOR_A_PUSH = 6  # a minute, in which a trainer that could not push has tried again
 _RUNNING = "attributes.status = 'RUNNING'"
-
-
-class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """Records of one run, and what is to be remembered in the same transaction.
-
-    `link` is where the run is shown.
-    """
-
-    batch: Batch
-    run_id: str
-    memory: bytes
-    link: str
 
 
 @final
@@ -58,24 +44,33 @@ class MlflowSource:
         server: to ask.
         experiment: its name; "" for all experiments.
         names: what metrics mean, their name -> ours; else it is guessed.
+        public_url: address that people reach the server by; "" for the one that is asked.
 
     Attributes:
         target: as it is shown, without credentials.
+        address: of the server.
     """
 
     def __init__(
-        self, server: MlflowServer, experiment: str = "", *, names: Mapping[str, str]
+        self,
+        server: MlflowServer,
+        experiment: str = "",
+        *,
+        names: Mapping[str, str],
+        public_url: str = "",
     ) -> None:
         check(names)
         self.target = f"{SCHEME}{server.address}" + (f"/{experiment}" if experiment else "")
+        self.address = server.address
         self._server = server
         self._experiment = experiment
         self._names = dict(names)
+        self._page = public_url.rstrip("/") or server.address
         self._polls = 0
         self._watched: dict[str, Watched] = {}
         self._settled: dict[str, int] = {}
 
-    def poll(self, recall: Recall) -> Generator[Fetched, None, None]:
+    def poll(self, recall: Recall, leave: Leave | None = None) -> Generator[Fetched, None, None]:
         """Look once at every run that may have something new.
 
         The caller commits each piece before it asks for the next, or else closes the iterator: what
@@ -83,6 +78,7 @@ class MlflowSource:
 
         Args:
             recall: run id -> the memory that was committed last.
+            leave: asked about runs that our own sink logged; without it all are read.
 
         Yields:
             Pieces; those of one run in order.
@@ -96,7 +92,7 @@ class MlflowSource:
         trouble: SourceError | None = None
         for run in self._listed(is_whole=is_whole):
             try:
-                yield from self._look(run, recall)
+                yield from self._visit(run, recall, leave)
             except SourceError as error:
                 if error.is_away:
                     raise
@@ -153,14 +149,29 @@ class MlflowSource:
     def _knows(self, run_id: str) -> bool:
         return run_id in self._settled or run_id in self._watched
 
-    def _look(self, run: Run, recall: Recall) -> Iterator[Fetched]:
-        """Read on in one run."""
-        run_id, fingerprint = run.info.run_id, _fingerprint(run)
-        if self._settled.get(run_id) == fingerprint:
+    def _visit(self, run: Run, recall: Recall, leave: Leave | None) -> Iterator[Fetched]:
+        """Read on in one run, unless it is settled or left to its push."""
+        run_id = run.info.run_id
+        if self._settled.get(run_id) == _fingerprint(run):
             return
         memory = remembered(recall(run_id))
         watched = self._watched.setdefault(run_id, Watched())
         watched.looks += 1
+        ours = our_id(run) if leave is not None else ""
+        if leave is not None and ours and (memory.is_left or leave(ours, run_id, self._link(run))):
+            yield from self._left(run, memory, ours)
+        elif not ours or memory.attempt or watched.looks > _LOOKS_FOR_A_PUSH:
+            yield from self._look(run, memory, watched)
+
+    def _left(self, run: Run, memory: SourceMemory, ours: str) -> Iterator[Fetched]:
+        """Leave a run to its push; what was read of it before ends here."""
+        memory.is_left = True
+        yield from _ended(run.info.run_id, memory, f"it is pushed, and goes on as {ours}")
+        self._settle(run, _fingerprint(run), SourceMemory())
+
+    def _look(self, run: Run, memory: SourceMemory, watched: Watched) -> Iterator[Fetched]:
+        """Read on in one run."""
+        fingerprint = _fingerprint(run)
         if fingerprint in {memory.fingerprint, watched.fingerprint} and not watched.is_due:
             self._settle(run, fingerprint, memory)
             return
@@ -198,24 +209,20 @@ class MlflowSource:
     def _gone(self, recall: Recall) -> Iterator[Fetched]:
         """End runs that were deleted in MLflow."""
         for run_id in [run_id for run_id, watched in self._watched.items() if watched.is_gone]:
-            memory = remembered(recall(run_id))
-            before = memory.seq
-            if memory.attempt and not memory.is_over:
-                message, time = "its run was deleted in MLflow", memory.time
-                ended = Scribe(run_id, memory).end(
-                    time=time, status=RunStatus.INTERRUPTED, message=message
-                )
-                batch = Batch(records=(ended,), after=before)
-                yield Fetched(batch=batch, run_id=run_id, memory=pack(memory), link="")
+            yield from _ended(run_id, remembered(recall(run_id)), "its run was deleted in MLflow")
             del self._watched[run_id]
 
     def _link(self, run: Run) -> str:
         info = run.info
-        return f"{self._server.address}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
+        return f"{self._page}/#/experiments/{info.experiment_id}/runs/{info.run_id}"
 
 
 def connect(
-    target: str, *, names: Mapping[str, str], environment: Mapping[str, str]
+    target: str,
+    *,
+    names: Mapping[str, str],
+    environment: Mapping[str, str],
+    public_url: str = "",
 ) -> MlflowSource:
     """Make the source that a target names, without contacting it.
 
@@ -223,6 +230,7 @@ def connect(
         target: `mlflow:http://host:5000/experiment`; the experiment may be left out.
         names: what metrics mean, their name -> ours.
         environment: holds the server's credentials, see `MlflowServer`.
+        public_url: address that people reach the server by.
 
     Returns:
         The source.
@@ -236,7 +244,19 @@ def connect(
     """
     place = Place.parse(address_of(target), default="")
     server = MlflowServer(place.uri, environment=environment)
-    return MlflowSource(server, place.experiment, names=names)
+    return MlflowSource(server, place.experiment, names=names, public_url=public_url)
+
+
+def _ended(run_id: str, memory: SourceMemory, message: str) -> Iterator[Fetched]:
+    """End a run that is not read any more, if anything was read of it."""
+    if not memory.attempt or memory.is_over:
+        return
+    before = memory.seq
+    ended = Scribe(run_id, memory).end(
+        time=memory.time, status=RunStatus.INTERRUPTED, message=message
+    )
+    batch = Batch(records=(ended,), after=before)
+    yield Fetched(batch=batch, run_id=run_id, memory=pack(memory), link="")
 
 
 def _new(pages: Iterator[tuple[Run, ...]], done: set[str]) -> Iterator[Run]:
