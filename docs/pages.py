@@ -17,7 +17,8 @@ from grokwatch.monitor.predictors._readings import READINGS
 from grokwatch.monitor.predictors.hazard import MODELS
 from grokwatch.monitor.presets import PRESETS
 from grokwatch.monitor.service.metric_names import SERVICE_METRICS
-from grokwatch.monitor.sinks.names import METRICS, mlflow_key, prometheus_name
+from grokwatch.monitor.sinks.names import METRICS, prometheus_name
+from grokwatch.monitor.sinks.sections import mlflow_key
 from grokwatch.monitor.vocabulary import Phase
 
 ROOT = Path(__file__).parents[1]

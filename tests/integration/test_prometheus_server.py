@@ -10,13 +10,17 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from grokwatch.monitor.records import Observation, RunEnded, RunStarted
+from grokwatch.monitor.health import Health
+from grokwatch.monitor.records import Alert, Observation, RunEnded, RunStarted
 from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.prometheus import PrometheusSink
-from grokwatch.monitor.vocabulary import RunStatus
+from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity
+from tests.prometheus_rules import FOLDER, RULES
 
 pytestmark = [
     pytest.mark.network,
@@ -26,16 +30,20 @@ pytestmark = [
     ),
 ]  # fmt: skip
 
-CONFIGURATION = """
-global: {scrape_interval: 200ms, scrape_timeout: 200ms}
-scrape_configs:
-  - job_name: grokwatch
-    sample_limit: 10000
-    label_value_length_limit: 128
-    body_size_limit: 10MB
-    authorization: {credentials_file: TOKEN}
-    file_sd_configs: [{files: ["TARGETS/*.json"], refresh_interval: 200ms}]
-"""
+
+def configuration(tmp_path: Path, token: Path) -> dict[str, Any]:
+    """What is committed, in a hurry, with the files of this test; its other hosts do not exist."""
+    content: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    content["global"] = dict.fromkeys(content["global"], "200ms")
+    content["rule_files"] = [str(RULES / "*.yml")]
+    jobs = {job["job_name"]: job for job in content["scrape_configs"]}
+    jobs["grokwatch-service"]["authorization"] = {"credentials_file": str(token)}
+    runs = jobs["grokwatch-runs"]
+    runs["file_sd_configs"] = [
+        {"files": [f"{tmp_path}/targets/*.json"], "refresh_interval": "200ms"}
+    ]
+    runs["authorization"] = {"credentials_file": str(token)}
+    return content
 
 
 def free_port() -> int:
@@ -55,8 +63,7 @@ def token(tmp_path: Path) -> Path:
 def server(tmp_path: Path, token: Path) -> Iterator[str]:
     """Address of a Prometheus that watches `tmp_path/targets`."""
     port = free_port()
-    text = CONFIGURATION.replace("TARGETS", str(tmp_path / "targets"))
-    (tmp_path / "prometheus.yml").write_text(text.replace("TOKEN", str(token)))
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration(tmp_path, token)))
     command = [
         "prometheus",
         f"--config.file={tmp_path / 'prometheus.yml'}",
@@ -110,9 +117,38 @@ def test_a_real_prometheus_scrapes_a_run_until_it_ended(
     assert labels["run"] == "seed 3 __b____evil=_1__ 1"
     assert labels["task"] == "cyclic:67"
     eventually(server, "grokwatch_observations_total", 1.0)
-    eventually(server, 'scrape_samples_scraped{job="grokwatch"} > bool 9', 1.0)
+    eventually(server, 'scrape_samples_scraped{job="grokwatch-runs"} > bool 9', 1.0)
     sink.write([RunEnded(run_id="a", step=7, time=2.0, status=RunStatus.FINISHED)])
     eventually(server, "absent(grokwatch_x_y_embedding)", 1.0)
     eventually(server, "grokwatch_active_runs", 0.0)
     sink.close()
-    eventually(server, 'absent(up{job="grokwatch"})', 1.0)
+    eventually(server, 'absent(up{job="grokwatch-runs"})', 1.0)
+
+
+def test_a_real_prometheus_takes_the_rules_and_raises_an_alert_of_a_run(
+    server: str, tmp_path: Path
+) -> None:
+    health = Health(
+        queue_depth=0, dropped={}, journal_failures=0, sink_failures={}, sink_lag={}, torn_bytes=0,
+        journal_bytes=9, journal_quota_bytes=10,
+    )  # fmt: skip
+    sink = PrometheusSink(Settings(port=0, targets=tmp_path / "targets"))
+    sink.watch("a", lambda: health, budget=0.01)
+    sink.write([
+        RunStarted(run_id="a", time=0.0, name="{{ .Foo }}", group="cyclic:67"),
+        Alert(
+            run_id="a", id="1", code=AlertCode.COLLAPSE, episode=1, severity=Severity.CRITICAL,
+            state=AlertState.FIRING, step=1, time=0.0, message="",
+        ),
+    ])  # fmt: skip
+    eventually(server, 'grokwatch:alert_firing:max{code="GRK003"}', 1.0)
+    labels = eventually(server, 'ALERTS{alertname="GrokwatchCollapse"}', 1.0)
+    assert labels["run"] == "__ .Foo __"
+    assert (labels["task"], labels["code"], labels["severity"]) == (
+        "cyclic:67",
+        "GRK003",
+        "critical",
+    )
+    eventually(server, 'ALERTS{alertname="GrokwatchJournalNearQuota"}', 1.0)
+    eventually(server, 'grokwatch_dropped_records_total{reason="quota"}', 0.0)
+    sink.close()
