@@ -10,7 +10,7 @@ STAMP := .venv/.grokwatch-stamp
 RUN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test fuzz chaos check bench bench-signals bench-sweep bench-service models validation up down docs golden clean
+.PHONY: help demo test stack-test fuzz chaos check bench bench-signals bench-sweep bench-service models validation up down docs dashboards golden clean secrets mlflow-pictures
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z-]+):.*## (.*)/  make \1: \2/p' Makefile
@@ -44,6 +44,9 @@ demo: $(STAMP)  ## train a small network, watch it, say in advance that it will 
 test: $(STAMP)  ## run the tests; make test ARGS="-k neutrality"
 	@$(RUN)/pytest $(ARGS)
 
+stack-test: $(STAMP)  ## start the real servers of the stack here, train a run under them, check every panel
+	@$(RUN)/pytest -q tests/integration/test_stack.py $(ARGS)
+
 fuzz: $(STAMP)  ## run the property tests on many fresh examples; make fuzz ARGS=tests/conformance
 	@$(RUN)/pytest -m hypothesis --hypothesis-profile=fuzz $(ARGS)
 
@@ -55,9 +58,10 @@ check: $(STAMP)  ## format, lint, types, layers, generated pages
 	step() { echo "== $$*"; "$(RUN)/$$@" || failed=1; }
 	step ruff format --check .
 	step ruff check .
-	step mypy -p grokwatch.monitor -p grokwatch.callbacks -p grokwatch.experiments -p tests -p docs
+	step mypy -p grokwatch.monitor -p grokwatch.callbacks -p grokwatch.experiments -p tests -p docs -p dashboards
 	step lint-imports --no-cache
 	step python -m cogapp --check --check-fail-msg "make docs" docs/*.md
+	step python -m dashboards.grafana.build --check
 	exit $$failed
 
 bench: $(STAMP)  ## measure overhead and signals, and put the warning rule on trial (over an hour; see docs/)
@@ -82,15 +86,44 @@ models: $(STAMP)  ## fit the predictor again, on the corpus's train and calibrat
 validation: $(STAMP)  ## judge predictors on the corpus's test runs; writes docs/validation.md
 	@$(RUN)/grokwatch validate --page docs/validation.md $(ARGS)
 
-up:  ## start MLflow and Prometheus in containers (needs docker compose)
+secrets:  ## make the secrets of the containers, and .env, where they are missing
+	@umask 077
+	folder=.grokwatch/secrets
+	mkdir -p "$$folder"
+	chmod 700 "$$folder"
+	for name in {postgres,mlflow_database,grokwatch_database,grafana_admin}_password grokwatch_token grafana_secret_key; do
+	  [ -s "$$folder/$$name" ] || head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$$folder/$$name"
+	done
+	[ -s "$$folder/grokwatch_store" ] ||
+	  printf 'postgresql://grokwatch:%s@postgres:5432/grokwatch' "$$(<"$$folder/grokwatch_database_password")" >"$$folder/grokwatch_store"
+	chmod 444 "$$folder"/*  # containers run under other users; nobody else gets into the folder
+	touch .env
+	chmod 600 .env
+	[ -z "$$(tail -c 1 .env)" ] || echo >>.env
+	grep -E '^[A-Z_]+=' .env.example | while IFS= read -r line; do
+	  grep -q "^$${line%%=*}=" .env || printf '%s\n' "$$line" >>.env
+	done
+
+mlflow-pictures: $(STAMP)  ## take the pictures of MLflow in docs/ again (needs chromium)
+	@$(RUN)/python -m tests.mlflow_pictures $(ARGS)
+
+up: secrets  ## start the stack in containers: service, MLflow, Prometheus, Grafana (docs/stack.md)
 	@mkdir -p .grokwatch/prometheus
-	docker compose up --detach --wait
+	docker compose up --detach --build --wait
+	docker compose ps --format 'table {{.Service}}\t{{.Ports}}'
 
 down:  ## stop them; their data stays
 	docker compose down
 
 docs: $(STAMP)  ## write the generated pages again
 	@$(RUN)/python -m cogapp -r docs/*.md
+
+dashboards: $(STAMP)  ## write Grafana's dashboards again, from dashboards/grafana/*.py
+	@$(RUN)/python -m dashboards.grafana.build
+
+.PHONY: preview
+preview: $(STAMP)  ## draw the dashboards as Grafana would, with live values; see docs/preview.md
+	@$(RUN)/python -m dashboards.preview $(ARGS)
 
 golden: $(STAMP)  ## write the golden files again; say why in the commit
 	@$(RUN)/pytest tests --golden -k golden -p no:randomly $(ARGS)

@@ -29,10 +29,14 @@ def free_port() -> int:
 
 
 class Receiver:
-    """Takes webhooks, and checks each signature; `answers` says what it says to the next ones."""
+    """Takes webhooks, and checks each signature; `answers` says what it says to the next ones.
+
+    `times` are when messages came, in seconds since 1970.
+    """
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, dict[str, Any]]] = []
+        self.times: list[float] = []
         self.answers: list[int] = []
         receiver = self
 
@@ -40,6 +44,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 told = Webhook(SECRET).verify(body, dict(self.headers.items()))
+                receiver.times.append(time.time())
                 receiver.messages.append((self.headers["webhook-id"], told))
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
                 self.end_headers()
