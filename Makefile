@@ -10,7 +10,7 @@ STAMP := .venv/.grokwatch-stamp
 RUN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test stack-test fuzz chaos check bench bench-signals bench-sweep bench-service models validation up down docs dashboards golden clean secrets mlflow-pictures
+.PHONY: help demo test stack-test fuzz chaos check bench bench-signals bench-sweep bench-service models validation up down docs dashboards golden clean secrets mlflow-pictures preview
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null || sed -nE 's/^([a-z-]+):.*## (.*)/  make \1: \2/p' Makefile
@@ -121,7 +121,6 @@ docs: $(STAMP)  ## write the generated pages again
 dashboards: $(STAMP)  ## write Grafana's dashboards again, from dashboards/grafana/*.py
 	@$(RUN)/python -m dashboards.grafana.build
 
-.PHONY: preview
 preview: $(STAMP)  ## draw the dashboards as Grafana would, with live values; see docs/preview.md
 	@$(RUN)/python -m dashboards.preview $(ARGS)
 

@@ -124,7 +124,7 @@ def test_some_parts_are_measured_only_when_named(
     found = command.bench([], rounds=1, show=nothing, progress=False).data
     assert isinstance(found, command.Bench)
     usual = [each.name for each in found.parts]
-    assert usual == [name for name in command._PARTS if name not in {"sweep", "service"}]
+    assert usual == [name for name in command._PARTS if name not in {"sweep", "service", "report"}]
     assert len(usual) == 7
     named = command.bench(["sweep", "costs"], rounds=1, show=nothing, progress=False).data
     assert isinstance(named, command.Bench)
