@@ -214,6 +214,7 @@ def _places(run: _Run, watching: Watching, pictures: Sequence[str]) -> Iterator[
             yield f"{module}: {address}"
     yield f"journal:  {run.directory}"
     yield f"          judge again with: {_program('grokwatch')} replay {run.id[:8]}"
+    yield f"          see why with: {_program('grokwatch')} report {run.id[:8]} --open"
     yield f"pictures: {', '.join(pictures)}"
 
 
