@@ -85,3 +85,12 @@ def test_a_rewind_undoes_looks_that_still_count() -> None:
     assert plan.num_looks == 4
     assert not plan.wants(60)
     assert plan.wants(178)
+
+
+def test_however_often_a_run_ended_before_one_look_is_left_for_the_next_end() -> None:
+    plan = FramePlan(4, 1_000)
+    for step in (1, 2, 3):  # the first look, and the ends of two attempts
+        assert plan.wants(step, is_last=step > 1)
+        plan.note(step)
+    assert not plan.wants(40)
+    assert plan.wants(50, is_last=True)
