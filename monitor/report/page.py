@@ -14,6 +14,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
+from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.report import words
 
 PLOTLY = "plotly-cartesian.min.js"
@@ -62,6 +63,30 @@ def render(template: str, *, title: str, data: object, scripts: Sequence[str] = 
             data=Markup(encode(data)),
         )
     )
+
+
+def save(page: str, path: Path) -> Path:
+    """Write a page to a file.
+
+    Args:
+        page: as `render` made it.
+        path: of the file; it is replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    try:
+        path.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as error:
+        msg = (
+            f"Expected a file for the report that can be written, got {str(path)!r} "
+            f"({error.strerror}). Try --out with another path."
+        )
+        raise ConfigurationError(msg) from error
+    return path
 
 
 def encode(data: object) -> str:

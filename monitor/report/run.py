@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from grokwatch.monitor.errors import ConfigurationError
 from grokwatch.monitor.records import AnyRecord
-from grokwatch.monitor.report.page import render
+from grokwatch.monitor.report.page import render, save
 from grokwatch.monitor.report.run_data import run_report
 from grokwatch.monitor.report.weights import weights_report
 
@@ -41,12 +40,4 @@ def write(records: Sequence[AnyRecord], path: Path, *, remarks: Sequence[str] = 
         ConfigurationError: the file cannot be written.
     """
     page = html(records, remarks=remarks)
-    try:
-        path.write_text(page, encoding="utf-8", newline="\n")
-    except OSError as error:
-        msg = (
-            f"Expected a file for the report that can be written, got {str(path)!r} "
-            f"({error.strerror}). Try --out with another path."
-        )
-        raise ConfigurationError(msg) from error
-    return path
+    return save(page, path)

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from grokwatch.monitor.errors import ConfigurationError
-from grokwatch.monitor.report.page import render
+from grokwatch.monitor.report.page import render, save
 from grokwatch.monitor.report.sweep_data import report_of
 from grokwatch.monitor.report.sweep_run import SweepRun
 
@@ -57,12 +56,4 @@ def write(
         ConfigurationError: the file cannot be written.
     """
     page = html(name, runs, predictor=predictor, remarks=remarks)
-    try:
-        path.write_text(page, encoding="utf-8", newline="\n")
-    except OSError as error:
-        msg = (
-            f"Expected a file for the report that can be written, got {str(path)!r} "
-            f"({error.strerror}). Try --out with another path."
-        )
-        raise ConfigurationError(msg) from error
-    return path
+    return save(page, path)

@@ -3,9 +3,6 @@
 import datetime
 import json
 import shutil
-import socket
-import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.daemons import alertmanager
 from tests.prometheus_rules import ALERTMANAGER
 from tests.receivers import Receiver
 from tests.waiting import until
@@ -27,12 +25,6 @@ pytestmark = [
 ]  # fmt: skip
 
 WEBHOOKED = ("critical", "warning")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def configuration(told: str) -> dict[str, Any]:
@@ -57,32 +49,8 @@ def told() -> Iterator[Receiver]:
 @pytest.fixture
 def server(tmp_path: Path, told: Receiver) -> Iterator[str]:
     """Address of an Alertmanager."""
-    port = free_port()
-    file = tmp_path / "alertmanager.yml"
-    file.write_text(yaml.safe_dump(configuration(told.authority)))
-    command = [
-        "prometheus-alertmanager",
-        f"--config.file={file}",
-        f"--storage.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-        "--log.level=error",
-    ]
-    with (tmp_path / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    until(lambda: is_ready(address))
-    yield address
-    process.terminate()
-    process.wait(30)
-
-
-def is_ready(server: str) -> bool:
-    try:
-        urllib.request.urlopen(f"{server}/-/ready", timeout=10).close()
-    except (urllib.error.URLError, ConnectionError):
-        return False
-    return True
+    with alertmanager(tmp_path, yaml.safe_dump(configuration(told.authority))) as address:
+        yield address
 
 
 def post(server: str, *alerts: dict[str, str]) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +15,7 @@ import pytest
 from grokwatch.monitor.alerts import connect
 from grokwatch.monitor.notice import Notice
 from grokwatch.monitor.vocabulary import AlertState, Severity
+from tests.daemons import alertmanager
 from tests.receivers import NOTICE, Receiver
 
 pytestmark = [
@@ -36,12 +35,6 @@ receivers:
 HOSTILE = '{{ .Labels }} <script>alert("x")</script>\n'
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def told() -> Iterator[Receiver]:
     """Whom the Alertmanager tells."""
@@ -52,23 +45,9 @@ def told() -> Iterator[Receiver]:
 @pytest.fixture
 def server(tmp_path: Path, told: Receiver) -> Iterator[str]:
     """Address of an Alertmanager."""
-    port = free_port()
-    (tmp_path / "alertmanager.yml").write_text(CONFIGURATION.replace("TOLD", told.authority))
-    command = [
-        "prometheus-alertmanager",
-        f"--config.file={tmp_path / 'alertmanager.yml'}",
-        f"--storage.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-        "--log.level=error",
-    ]
-    with (tmp_path / "alertmanager.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    eventually(lambda: read(address, "/-/ready") is not None)
-    yield address
-    process.terminate()
-    process.wait(30)
+    configuration = CONFIGURATION.replace("TOLD", told.authority)
+    with alertmanager(tmp_path, configuration) as address:
+        yield address
 
 
 def read(server: str, path: str) -> bytes | None:

@@ -2,12 +2,9 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
-from http import HTTPStatus
 
 import httpx
 import pytest
@@ -15,8 +12,8 @@ import pytest
 from dashboards.grafana.boards import BOARDS
 from dashboards.grafana.build import FOLDER
 from dashboards.grafana.queries import queries
+from tests.daemons import prometheus
 from tests.dashboard_metrics import example_series
-from tests.waiting import until
 
 pytestmark = [
     pytest.mark.network,
@@ -26,20 +23,6 @@ pytestmark = [
 ]  # fmt: skip
 
 SECONDS = range(0, 600, 15)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/-/ready", timeout=10) as answer:
-            return bool(answer.status == HTTPStatus.OK)
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -59,25 +42,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, newest: int) -> Iterator[st
         for index, second in enumerate(SECONDS)
     ]
     (folder / "history.txt").write_text("\n".join([*lines, "# EOF", ""]))
-    (folder / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
-    fill = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "history.txt", "data"]
+    fill = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "history.txt", "prometheus"]
     subprocess.run(fill, cwd=folder, check=True, capture_output=True)
-    port = _free_port()
-    command = [
-        "prometheus",
-        "--config.file=prometheus.yml",
-        "--storage.tsdb.path=data",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        until(lambda: _answers(f"http://127.0.0.1:{port}"))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
+    with prometheus(folder, "global: {scrape_interval: 15s}\n") as address:
+        yield address
 
 
 @pytest.mark.parametrize("name", BOARDS)

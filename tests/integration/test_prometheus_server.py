@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import socket
-import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -20,6 +18,7 @@ from grokwatch.monitor.records import Alert, Observation, RunEnded, RunStarted
 from grokwatch.monitor.sinks.exporter_settings import Settings
 from grokwatch.monitor.sinks.prometheus import PrometheusSink
 from grokwatch.monitor.vocabulary import AlertCode, AlertState, RunStatus, Severity
+from tests.daemons import prometheus
 from tests.prometheus_rules import FOLDER, RULES
 
 pytestmark = [
@@ -46,12 +45,6 @@ def configuration(tmp_path: Path, token: Path) -> dict[str, Any]:
     return content
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def token(tmp_path: Path) -> Path:
     file = tmp_path / "token"
@@ -62,20 +55,8 @@ def token(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(tmp_path: Path, token: Path) -> Iterator[str]:
     """Address of a Prometheus that watches `tmp_path/targets`."""
-    port = free_port()
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration(tmp_path, token)))
-    command = [
-        "prometheus",
-        f"--config.file={tmp_path / 'prometheus.yml'}",
-        f"--storage.tsdb.path={tmp_path / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    ]
-    with (tmp_path / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(30)
+    with prometheus(tmp_path, yaml.safe_dump(configuration(tmp_path, token))) as address:
+        yield address
 
 
 def query(server: str, text: str) -> list[tuple[dict[str, str], float]]:
